@@ -1,4 +1,4 @@
-/** The engine for those who embed it: runtime, logs, stores, threads, sources. */
+/** The public API for embedding the engine: runtime, logs, stores, threads, sources. */
 
 export { type CommitId, commitIdOf, nextCommit } from './base/commit-id.ts';
 export { messageOf } from './base/errors.ts';

@@ -226,8 +226,8 @@ export class GroupedTable<K, V> {
    * The aggregate of each group's rows; `name` names the store. A group without rows stays, with
    * what is left of its aggregate (0 for a count). With `ttlMs`, a group expires this many ms after
    * its last change, with the rows in it. If the aggregate returns null, the group has no row.
-   * Example: `orders.groupBy('by-country', (o) => [o.country, o]).aggregate('turnover', sum((o) =>
-   * o.cents))`.
+   * @example `orders.groupBy('by-country', (o) => [o.country, o]).aggregate('turnover', sum((o) =>
+   * o.cents))`
    * @throws CONFIG_INVALID for an aggregate without `subtract`
    */
   aggregate<A>(

@@ -11,7 +11,8 @@ export interface JoinWindow {
 
 /**
  * The other stream's records from `before` ms before a record to `after` ms after it, both
- * inclusive. Example: `joinWindow({ before: 0, after: hours(1), grace: minutes(10) })`.
+ * inclusive.
+ * @example `joinWindow({ before: 0, after: hours(1), grace: minutes(10) })`
  * @param options `before`, `after` and `grace`, all ≥ 0, in ms
  * @throws CONFIG_INVALID for a duration that is negative or not an integer
  */

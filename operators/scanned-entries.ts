@@ -58,9 +58,9 @@ export class ScannedEntries<K extends EntryKey> extends PartedEntries<K> {
   }
 
   /**
-   * Lets go of the first entries, up to key `to`, of which none wants attention: if there are
-   * `least` or more of them, or they are all; of the leaves before the last, as soon as all of a
-   * leaf may go. So some may be there for longer.
+   * Drops the first entries, up to key `to`, none of which may be due: if they are at least
+   * `least`, or all. In leaves before the last, entries are dropped when the whole leaf can go. So
+   * some stay for longer.
    */
   dropFirst(to: K, least = 1): void {
     const leaves = this.leaves;

@@ -65,7 +65,7 @@ export class Stream<K, V> extends StreamJoins<K, V> {
 
   /**
    * Keeps the records for which the predicate is true; a type guard narrows the type of the values.
-   * Example: `orders.filter((order) => order.amount > 0)`.
+   * @example `orders.filter((order) => order.amount > 0)`
    */
   filter<W extends V>(predicate: (value: V, key: K) => value is W): Stream<K, W>;
   filter(predicate: (value: V, key: K) => boolean): Stream<K, V>;
@@ -113,8 +113,8 @@ export class Stream<K, V> extends StreamJoins<K, V> {
 
   /**
    * Sends each record to the first branch whose predicate is true, or to `otherwise`. A type guard
-   * gives its branch the narrowed type, and `otherwise` the rest. Example: `const { large,
-   * otherwise } = orders.split({ large: (o) => o.amount > 100 })`.
+   * gives its branch the narrowed type, and `otherwise` the rest.
+   * @example `const { large, otherwise } = orders.split({ large: (o) => o.amount > 100 })`
    */
   split<B extends Readonly<Record<string, (value: V, key: K) => boolean>>>(
     branches: B,
@@ -139,7 +139,8 @@ export class Stream<K, V> extends StreamJoins<K, V> {
   /**
    * Gives each record a new key, through a repartition topic named after `name`. If the key is null
    * or undefined, the record is dropped and counted as null_key. Keys that are not strings need a
-   * serde: `{ key: int64 }`. Example: `orders.keyBy('by-customer', (order) => order.customer)`.
+   * serde: `{ key: int64 }`.
+   * @example `orders.keyBy('by-customer', (order) => order.customer)`
    * @throws CONFIG_INVALID for an invalid option
    */
   keyBy<K2 = string>(
@@ -241,8 +242,8 @@ export class Stream<K, V> extends StreamJoins<K, V> {
    * The aggregate of all records of a key; `name` names the store. A record with a null key or
    * value has no effect and is counted. If the aggregate returns null or undefined, there is no
    * row. With `ttlMs`, a key's row is deleted this many ms after its newest record, and the next
-   * record starts from `init`. Example: `orders.aggregate('turnover', sum((order) =>
-   * order.cents))`.
+   * record starts from `init`.
+   * @example `orders.aggregate('turnover', sum((order) => order.cents))`
    * @throws CONFIG_INVALID for an invalid aggregate
    */
   aggregate<A>(
@@ -292,8 +293,8 @@ export class Stream<K, V> extends StreamJoins<K, V> {
 
   /**
    * Cuts the stream into windows, for an aggregate. Records with a null key or value have no effect
-   * there and are counted. Example: `clicks.window(tumbling({ size: hours(1), grace: 0
-   * })).count('clicks-per-hour')`.
+   * there and are counted.
+   * @example `clicks.window(tumbling({ size: hours(1), grace: 0 })).count('clicks-per-hour')`
    */
   window(spec: WindowSpec): WindowedStream<K, NonNullable<V>> {
     return new WindowedStream(this.#flow as Flow<K, NonNullable<V>>, spec);

@@ -1,28 +1,29 @@
 /**
- * Assertions for our own mistakes. They stay on in production: a wrong result is worse than a stop.
- * A message may be a closure, so that the hot path builds no string.
+ * Assertions for bugs of Millrace. They stay on in production, because a wrong result is worse than
+ * a stop. A message may be a closure, so that the hot path builds no string.
  */
 
 /**
- * Errors that end the run wherever they are thrown: known by identity, as any name can be taken.
+ * Errors that end the run wherever they are thrown; recognised by identity, because user code can
+ * copy any name.
  */
 const fatal = new WeakSet<object>();
 
-/** Marks an error that no error policy may take for a record's: it ends the run. */
+/** Marks an error as fatal: it ends the run, whatever the error policy. */
 export function fatalError<E extends Error>(error: E): E {
   fatal.add(error);
   return error;
 }
 
 /**
- * True for what ends the run: an invariant of the engine, or an error that it marked. All else that
- * user code throws, rejects with or answers by mistake is the error of a record.
+ * True for an error that ends the run: a broken invariant of the engine, or an error marked as
+ * fatal. Any other error of user code belongs to a record.
  */
 export function isFatal(error: unknown): boolean {
   return fatal.has(error as object);
 }
 
-/** Thrown when Millrace itself is wrong; never for bad input (see errors.ts) or a bad record. */
+/** Thrown for a bug of Millrace; never for bad input (see errors.ts) or a bad record. */
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
 
@@ -38,7 +39,7 @@ export function assert(condition: boolean, message: string | (() => string)): as
   }
 }
 
-/** The value, when it is there; an assertion failure when it is null or undefined. */
+/** Returns the value; fails an assertion if it is null or undefined. */
 export function must<T>(value: T | null | undefined, message: string | (() => string)): T {
   if (value === null || value === undefined) {
     throw new AssertionError(typeof message === 'string' ? message : message());

@@ -26,7 +26,7 @@ export function bytesOfKeyText(keyText: string): Buffer {
 /** Largest byte length that `writeOrderedTime` writes. */
 export const orderedTimeBytes = 8;
 
-/** Added to the high half, so that negative times come first. */
+/** Added to the high half, so that negative times sort first. */
 const highBias = 2 ** 21;
 
 /**
@@ -44,9 +44,7 @@ export function readOrderedTime(source: Buffer, at: number): number {
   return (source.readUInt32BE(at) - highBias) * 2 ** 32 + source.readUInt32BE(at + 4);
 }
 
-/**
- * The smallest byte string greater than every string that starts with `prefix`; null = no bound.
- */
+/** The smallest byte string greater than every string with this prefix; null: no bound. */
 export function prefixEnd(prefix: Uint8Array): Buffer | null {
   const end = Buffer.from(prefix);
   for (let i = end.length - 1; i >= 0; i--) {
@@ -59,13 +57,13 @@ export function prefixEnd(prefix: Uint8Array): Buffer | null {
   return null;
 }
 
-/** Up to so many bytes a loop copies faster than a call does. */
+/** Up to this many bytes, a loop copies faster than a call. */
 export const copiedByLoop = 80;
 
-/** Up to so many bytes a loop over views copies faster than a call does. */
+/** Up to this many bytes, a loop over views copies faster than a call. */
 const copiedByWords = 256;
 
-/** Copies bytes [start, start + length) of a view to where another one's are. */
+/** Copies bytes [start, start + length) of a view into another view. */
 export function copyView(
   to: DataView,
   at: number,
@@ -83,10 +81,10 @@ export function copyView(
   for (; i < length; i++) to.setInt8(at + i, from.getInt8(start + i));
 }
 
-/** Bytes that a letter of a string (a UTF-16 unit) may take in UTF-8. */
+/** Maximal UTF-8 bytes of a UTF-16 unit. */
 export const utf8Most = 3;
 
-/** Writes text as UTF-8, for which there must be room; answers how many bytes it took. */
+/** Writes text as UTF-8; there must be room. Returns the number of bytes. */
 export function writeText(target: Buffer, text: string, at: number): number {
   const { length } = text;
   if (length > copiedByLoop) return target.write(text, at);
@@ -98,7 +96,7 @@ export function writeText(target: Buffer, text: string, at: number): number {
   return length;
 }
 
-/** Writes text, a letter a byte, as key texts are; there must be room. */
+/** Writes text with one byte per character, like key texts; there must be room. */
 export function writeLatin1(target: Buffer, text: string, at: number): void {
   const { length } = text;
   if (length > copiedByLoop) target.write(text, at, 'latin1');
@@ -106,22 +104,22 @@ export function writeLatin1(target: Buffer, text: string, at: number): void {
 }
 
 type Latin1Slice = (this: Uint8Array, from: number, to: number) => string;
-/** What `toString` comes down to, without the way there, which is half of a short text's time. */
+/** The function behind `toString`; calling it directly saves half the time for a short string. */
 const latin1Slice: Latin1Slice =
   (Buffer.prototype as { latin1Slice?: Latin1Slice }).latin1Slice ??
   function (from, to) {
     return (this as Buffer).toString('latin1', from, to);
   };
 
-/** Up to so many letters a text is made faster letter by letter than by a call into C++. */
+/** Up to this length, building a string from character codes is faster than a call into C++. */
 const speltMost = 16;
 
 type Spell = (bytes: Uint8Array, from: number, length: number) => string;
 
 /**
- * Makes a text of up to `speltMost` letters from their codes, all in one call: written out for each
- * length, as gathering them in an array takes longer than the call that is saved. Undefined where
- * code must not be made at run time.
+ * Builds a string of up to `speltMost` characters from their codes in one call. The code is
+ * generated for each length, because collecting the codes in an array costs more than the saved
+ * call. Undefined if code generation is not allowed.
  */
 function speller(): Spell | undefined {
   const cases = Array.from({ length: speltMost + 1 }, (_, length) => {
@@ -139,7 +137,7 @@ function speller(): Spell | undefined {
 
 const spell = speller();
 
-/** Bytes [from, to) as text, a letter a byte. */
+/** Bytes [from, to) as text, one character per byte. */
 export function latin1(bytes: Buffer, from: number, to: number): string {
   const length = to - from;
   if (spell === undefined || length > speltMost) return latin1Slice.call(bytes, from, to);

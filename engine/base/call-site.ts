@@ -1,6 +1,6 @@
 /**
- * The author's own file:line of a builder call, so that an error about a step names the line that
- * made it. Frames of Millrace, of Node and of dependencies are skipped.
+ * Finds the author's file:line of a builder call, so that an error about a step names the line that
+ * created it. Frames of Millrace, Node and dependencies are skipped.
  */
 import { codeRoot } from './package-files.ts';
 
@@ -8,7 +8,7 @@ const ownFolders = ['engine/', 'operators/', 'topologies/app/', 'chunks/'].map(
   (name) => codeRoot.href + name,
 );
 
-/** Where the settings of the ready topology are checked: the line is that of who gave them. */
+/** Folders that check settings of the ready topology; the reported line is that of the caller. */
 const readyFolders = [
   'topologies/engagement/',
   'topologies/accepted/',
@@ -20,7 +20,7 @@ export function callSite(): string {
   return frameOutside(ownFolders);
 }
 
-/** The same, of a setting: not the line of the ready topology that checks it, either. */
+/** The same for a setting; also skips the ready topology, which checks it. */
 export function settingSite(): string {
   return frameOutside([...ownFolders, ...readyFolders]);
 }
@@ -33,7 +33,7 @@ function frameOutside(folders: readonly string[]): string {
   return authorFrame(stack, folders) ?? 'unknown';
 }
 
-/** 'file:line' of the first frame of a stack that is the author's code; undefined when none is. */
+/** 'file:line' of the first stack frame in the author's code; undefined if there is none. */
 export function authorFrame(
   stack: string,
   folders: readonly string[] = ownFolders,

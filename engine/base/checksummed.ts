@@ -1,7 +1,7 @@
 /**
- * A value with its checksum before it: CRC-32C (4 bytes, big-endian), then the content. Given the
- * key under which it is stored, the checksum covers that too: the database's iterators do not
- * verify blocks, and a key that has changed would be another row.
+ * A value with a checksum: CRC-32C (4 bytes, big-endian), then the content. If the key is given,
+ * the checksum covers it as well, because the database's iterators do not verify blocks, and a
+ * damaged key would be another row.
  */
 import { asBuffer, emptyBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
@@ -15,7 +15,7 @@ export function checksummed(content: Uint8Array, key: Uint8Array = emptyBytes): 
   return withChecksum(value, key);
 }
 
-/** The same of the content that `write` writes. */
+/** The same for the content that `write` writes. */
 export function checksummedBy(write: (to: Scratch) => void): Buffer {
   const value = written((to) => {
     to.skip(checksumBytes);
@@ -33,7 +33,7 @@ function checksum(content: Uint8Array, key: Uint8Array): number {
   return key.byteLength === 0 ? crc32c(content) : crc32c(content, crc32c(key));
 }
 
-/** The content of such a value; undefined when its checksum is wrong. */
+/** The content of such a value; undefined if its checksum is wrong. */
 export function contentOf(value: Buffer, key: Uint8Array = emptyBytes): Buffer | undefined {
   if (value.byteLength < checksumBytes) return undefined;
   const content = value.subarray(checksumBytes);

@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli), the checksum of every batch in the log. Adapter of @node-rs/crc32, whose
- * binary is an optional package; without it JavaScript does the same, some five times slower.
+ * CRC-32C (Castagnoli), the checksum of every batch in the log. Uses @node-rs/crc32, whose binary
+ * is an optional package; without it, a JavaScript implementation is used, about five times slower.
  */
 import { asBuffer } from './bytes.ts';
 import { onDemand } from './on-demand.ts';
@@ -10,7 +10,7 @@ type Checksum = (bytes: Buffer, before?: number) => number;
 const library = onDemand<{ readonly crc32c: Checksum }>('@node-rs/crc32');
 let chosen: Checksum | undefined;
 
-/** @param before the checksum of what stands before `bytes` */
+/** @param before the checksum of the bytes before `bytes` */
 export function crc32c(bytes: Uint8Array, before?: number): number {
   chosen ??= nativeOr(crc32cOfScript);
   return chosen(asBuffer(bytes), before);
@@ -25,7 +25,7 @@ function nativeOr(script: Checksum): Checksum {
 }
 
 const polynomial = 0x82f63b78;
-/** Bytes that are taken at once, each by a table of its own. */
+/** Bytes processed at once, each with its own table. */
 const slices = 8;
 let tables: Int32Array | undefined;
 

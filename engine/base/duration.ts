@@ -1,4 +1,4 @@
-/** Durations are plain milliseconds; these constructors only name the unit. */
+/** Durations are plain milliseconds; these functions only name the unit. */
 
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -8,9 +8,7 @@ export const minutes = (n: number): number => n * unitMs.m;
 export const hours = (n: number): number => n * unitMs.h;
 export const days = (n: number): number => n * unitMs.d;
 
-/**
- * Parses '500ms', '30s', '5m', '12h' or '7d' to milliseconds; undefined when it is none of these.
- */
+/** Parses '500ms', '30s', '5m', '12h' or '7d' to milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   if (match === null) return undefined;

@@ -1,8 +1,7 @@
 /**
- * The error catalogue: every way in which the world outside (files, logs, configuration, other
- * processes) can be wrong. One table: code -> what happened and what to do about it. A mistake of
- * Millrace itself is an AssertionError; a bad record is a verdict, not an exception. The texts are
- * in catalogue/.
+ * The error catalogue: every failure of the environment (files, logs, configuration, other
+ * processes). One table: code -> what happened, and the remedy. A bug of Millrace is an
+ * AssertionError; a bad record is a verdict, not an exception. The texts are in catalogue/.
  */
 
 import { inspect, types } from 'node:util';
@@ -28,19 +27,19 @@ export const errorCatalogue = {
 
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** The names between braces in a text of the catalogue. */
+/** The placeholders in a text of the catalogue. */
 type NamesIn<Text extends string> = Text extends `${string}{${infer Name}}${infer Rest}`
   ? Name | NamesIn<Rest>
   : never;
 
-/** What an error of this code must say: all that its message and remedy name. */
+/** The required context of an error code: all placeholders of its message and remedy. */
 export type ContextOf<Code extends ErrorCode> = ErrorContext & {
   readonly [Name in NamesIn<
     (typeof errorCatalogue)[Code]['message'] | (typeof errorCatalogue)[Code]['remedy']
   >]: string | number | boolean;
 };
 
-/** An error of the world outside, with a stable code, the values concerned and a remedy. */
+/** An error of the environment, with a stable code, its context and a remedy. */
 export class MillraceError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'MillraceError';
   readonly code: Code;
@@ -63,14 +62,14 @@ export function isMillraceError(error: unknown, code?: ErrorCode): error is Mill
   return error instanceof MillraceError && (code === undefined || error.code === code);
 }
 
-/** True for errors of a log that may pass by themselves: trying again may help. */
+/** True for transient errors of a log: a retry may help. */
 export function isPassing(error: unknown): error is MillraceError {
   return isMillraceError(error, 'LOG_UNREACHABLE') || isMillraceError(error, 'LOG_NOT_READY');
 }
 
 /**
- * The text of anything thrown: the message of an error of any realm, else the value's own text.
- * Never throws, whatever getters and `toString` do.
+ * The text of any thrown value: the message of an error of any realm, else the value as text. Never
+ * throws, whatever getters and `toString` do.
  */
 export function messageOf(error: unknown): string {
   try {
@@ -83,7 +82,7 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** The stack of an error of any realm; undefined of anything else. Never throws. */
+/** The stack of an error of any realm; undefined for anything else. Never throws. */
 export function stackText(error: unknown): string | undefined {
   try {
     return isErrorLike(error) && typeof error.stack === 'string' ? error.stack : undefined;
@@ -96,7 +95,7 @@ function isErrorLike(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
 
-/** An error as plain data, to cross a thread; `reviveError` makes it an error again. */
+/** An error as plain data, to be sent between threads; `reviveError` restores it. */
 export interface ErrorImage {
   readonly code?: ErrorCode;
   readonly context?: ErrorContext;

@@ -1,9 +1,9 @@
 /**
- * Every telemetry event, in one place. A layer reports through the Observer port and knows neither
- * metrics nor logs; runtime/observe.ts binds these events to prom-client and pino.
+ * All telemetry events. A layer reports through the Observer port, independent of metrics and logs;
+ * runtime/observe.ts binds the events to prom-client and pino.
  */
 
-/** Why a record had no effect. Each is counted by reason; there is no other way to drop. */
+/** Reasons why a record had no effect. Every drop is counted by reason. */
 export const dropReasons = [
   'null_key',
   'null_value',
@@ -18,22 +18,22 @@ export const dropReasons = [
 ] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-/** Where a datum went wrong. */
+/** The stage at which a record failed. */
 export type FailureStage = 'source' | 'deserialise' | 'process' | 'produce' | 'future';
 
-/** What a task did in a cycle. */
+/** The work of a task in a cycle. */
 export interface WorkedTask {
   readonly task: string;
   readonly recordsIn: number;
   readonly recordsOut: number;
   /** ms by stage. */
   readonly stages: Readonly<Record<string, number>>;
-  /** Keys that were looked for, and those of them that were not in memory. */
+  /** Number of keys looked up, and how many of them were not in memory. */
   readonly lookups: { readonly keys: number; readonly reads: number };
-  /** What it wrote to changelogs, by store, and to topics. */
+  /** Its writes to changelogs, by store, and to topics. */
   readonly stores: readonly Written[];
   readonly topics: readonly Written[];
-  /** Greatest event time that it has taken in, ms UTC. */
+  /** Greatest event time so far, ms UTC. */
   readonly streamTime: number;
 }
 
@@ -51,19 +51,19 @@ export interface TelemetryEvents {
     readonly recordsOut: number;
     readonly processMs: number;
     readonly commitMs: number;
-    /** From the log's commit until every task had heard of it, ms. */
+    /** From the log's commit to its acknowledgement by every task, ms. */
     readonly toldMs: number;
-    /** Where the time went, ms by stage (runtime/stages.ts). */
+    /** Time by stage, ms (runtime/stages.ts). */
     readonly stages: Readonly<Record<string, number>>;
     readonly streamTime: number;
   };
-  /** What the tasks of a committed cycle did; it is put together only for who asks. */
+  /** The work of the tasks in a committed cycle; only created if an observer needs it. */
   tasksWorked: {
-    /** From when the cycle began to take records to its commit, ms. */
+    /** From the start of the cycle's reading to its commit, ms. */
     readonly tookMs: number;
     readonly all: () => readonly WorkedTask[];
   };
-  /** Partitions were given to this process, or taken away. */
+  /** Partitions were assigned to this process, or revoked. */
   partitionsMoved: { readonly kind: 'assigned' | 'revoked'; readonly count: number };
   recordsDropped: { readonly step: string; readonly reason: DropReason; readonly count: number };
   recordsDeadLettered: {
@@ -77,51 +77,50 @@ export interface TelemetryEvents {
     readonly restoredRecords: number;
     readonly restoreMs: number;
   };
-  /** How many tasks are open here, and how many are being opened. */
+  /** Number of tasks that are open here, and that are being opened. */
   assignmentChanged: { readonly open: number; readonly opening: number };
-  /** Changelog records of one store, of those to be applied. */
+  /** Progress of a store's restore, in changelog records. */
   restoreProgress: {
     readonly task: string;
     readonly store: string;
     readonly done: number;
     readonly total: number;
   };
-  /** A commit failed or its outcome is not known: all tasks go on from the last one that is. */
+  /** A commit failed or its outcome is unknown: all tasks continue from the last known one. */
   commitDoubtful: { readonly problem: string; readonly attempt: number };
   /** A worker thread died; `attempt` counts the failures since the last commit. */
   workerLost: { readonly problem: string; readonly attempt: number };
   /**
-   * A record failed in a step after it had changed state, or state could not be written: the tasks
-   * go on from the last commit, and `task` notes for a while how each record's changes are taken
-   * back.
+   * A record failed in a step after it had changed state, or state could not be encoded: the tasks
+   * continue from the last commit, and `task` is careful for a while.
    */
   cycleRepeated: { readonly task: string; readonly step: string; readonly problem: string };
-  /** After each of them: the tasks that are ours are open, or being opened. */
+  /** After each of these: the assigned tasks are open, or being opened. */
   recovered: Readonly<Record<string, never>>;
   connectorAdvanced: {
     readonly source: string;
     readonly records: number;
     readonly bytes: number;
     readonly deadLettered: number;
-    /** Records that were not wanted, by reason. */
+    /** Skipped records, by reason. */
     readonly skipped: Readonly<Record<string, number>>;
   };
-  /** The outside of a source does not answer, or refuses; it is asked again after `waitMs`. */
+  /** A source does not respond, or refuses; the request is retried after `waitMs`. */
   sourceAway: {
     readonly source: string;
     readonly problem: string;
     readonly attempt: number;
     readonly waitMs: number;
   };
-  /** It answers again. */
+  /** The source responds again. */
   sourceBack: { readonly source: string };
-  /** Consumed records of repartition topics could not be deleted; it is tried again. */
+  /** Consumed records of repartition topics could not be deleted; this is retried. */
   upkeepFailed: { readonly problem: string };
-  /** How messages cross to and from the Kafka client; `reason`: why not the best way. */
+  /** The transport to and from the Kafka client; `reason`: why not the best one. */
   kafkaTransport: { readonly transport: string; readonly reason: string | undefined };
-  /** The Kafka client fetches the partition: Millrace's own, faster way could not. */
+  /** The Kafka client fetches the partition, because the direct transport could not. */
   fetchHandedBack: { readonly topic: string; readonly partition: number; readonly reason: string };
-  /** A partition could not be read for some seconds; it is tried again and again. */
+  /** A partition could not be read for some seconds; reading is retried. */
   partitionStalled: {
     readonly topic: string;
     readonly partition: number;
@@ -134,23 +133,23 @@ export interface TelemetryEvents {
     readonly stalledMs: number;
   };
   /**
-   * Tasks wait for a source partition, or a task that does not run here, whose time has not moved
-   * for a minute.
+   * Tasks wait for a source partition, or a task of another process, whose time has not moved for a
+   * minute.
    */
   timeHeld: {
     /** 'topic/partition', or 'task 0_1'. */
     readonly holder: string;
     readonly state: string;
-    /** How many tasks of this process wait, and the first of them. */
+    /** Number of waiting tasks of this process, and the first one. */
     readonly tasks: number;
     readonly task: string | undefined;
     readonly heldMs: number;
   };
-  /** It has moved. */
+  /** Its time has moved. */
   timeReleased: { readonly holder: string; readonly heldMs: number };
   /**
-   * The next offset of a partition was gone, and the run goes on at the start or the end, as it was
-   * told to.
+   * The next offset of a partition no longer existed, and the run continues at the start or the
+   * end, as configured.
    */
   offsetLost: {
     readonly topic: string;
@@ -160,20 +159,17 @@ export interface TelemetryEvents {
     readonly end: number;
     readonly goesOnAt: number;
   };
-  /** The Kafka client writes: Millrace's own, faster way could not. */
+  /** The Kafka client writes, because the direct transport could not. */
   writesHandedBack: { readonly reason: string };
-  /** The group has assigned nothing yet, not even that there is nothing; told once a minute. */
+  /** The group has not sent any assignment yet; reported once a minute. */
   assignmentAwaited: { readonly waitedMs: number };
-  /**
-   * The group's committed offsets are older than what a task's changelogs say; they are asked for
-   * again.
-   */
+  /** The group's committed offsets are older than a task's changelogs; they are read again. */
   offsetsBehind: { readonly task: string; readonly problem: string };
-  /** Metrics could not be sent to where they are wanted; told once a trouble. */
+  /** Metrics could not be sent; reported once per problem. */
   metricsUnsent: { readonly address: string; readonly problem: string };
   /**
-   * State was compared with a recomputation from the log by other means: how much, and how much
-   * differs.
+   * State was compared with an independent recomputation from the log: number of compared and of
+   * different results.
    */
   stateVerified: { readonly compared: number; readonly differing: number };
   /** A record failed and is tried again later; its task reads nothing until then. */
@@ -181,12 +177,12 @@ export interface TelemetryEvents {
     readonly task: string;
     readonly topic: string;
     readonly offset: number;
-    /** How often it was tried. */
+    /** Number of attempts. */
     readonly attempt: number;
     readonly afterMs: number;
   };
   /**
-   * Reading was paused, or goes on: the whole application, topics, partitions ('topic/0'), sources.
+   * Reading was paused or resumed: the whole application, topics, partitions ('topic/0'), sources.
    */
   pauseChanged: {
     readonly all: boolean;
@@ -194,13 +190,16 @@ export interface TelemetryEvents {
     readonly partitions: readonly string[];
     readonly sources: readonly string[];
   };
-  /** A task's state was damaged, or another's: it is deleted, and restored from its changelog. */
+  /**
+   * A task's state was damaged, or belonged to another task: it is deleted and restored from its
+   * changelog.
+   */
   stateWiped: {
     readonly task: string;
     readonly problem: string;
     readonly isForeign: boolean;
   };
-  /** No broker answers: what runs waits, and loses nothing. */
+  /** No broker responds: the process waits, and loses nothing. */
   logAway: { readonly problem: string };
   logBack: { readonly awayMs: number };
   runtimeStarting: { readonly application: string };
@@ -211,7 +210,7 @@ export interface TelemetryEvents {
     /** The budget for state, bytes. */
     readonly memoryBytes: number;
   };
-  /** What the state of a task takes in memory, bytes; after each of its commits. */
+  /** Memory of a task's state, bytes; after each of its commits. */
   stateMemory: {
     readonly task: string;
     readonly cache: number;
@@ -223,14 +222,14 @@ export interface TelemetryEvents {
 
 export type EventName = keyof TelemetryEvents;
 
-/** The port: told of every event, must not throw and must not block. */
+/** The port: receives every event, must not throw and must not block. */
 export interface Observer {
   on<N extends EventName>(name: N, event: TelemetryEvents[N]): void;
 }
 
 export const silentObserver: Observer = { on() {} };
 
-/** Tells several observers in order. */
+/** Forwards events to several observers, in order. */
 export function allObservers(observers: readonly Observer[]): Observer {
   return {
     on(name, event) {

@@ -1,5 +1,5 @@
 /**
- * A column with its numbers, and room for as many more: columns that grow are copied so, few times.
+ * A copy of a column with twice the room, so that growing columns are copied rarely.
  */
 export function grown<T extends Float64Array | Int32Array>(column: T): T {
   const longer = new (column.constructor as new (length: number) => T)(2 * column.length);

@@ -1,7 +1,7 @@
 /**
- * The value of a JSON text that a person may have written: editors of some systems put a byte-order
- * mark before it. Throws SyntaxError, also of a name that comes twice in an object: the first value
- * would be lost.
+ * Parses JSON that a person may have written: skips a byte-order mark, which some editors add.
+ * @throws SyntaxError, also for a duplicate name in an object, because its first value would be
+ * lost
  */
 export function jsonOf(text: string): unknown {
   const content = text.replace(/^\uFEFF/, '');
@@ -11,7 +11,7 @@ export function jsonOf(text: string): unknown {
   throw new SyntaxError(`it has the field ${JSON.stringify(twice)} twice in one object`);
 }
 
-/** A name that comes twice in an object of a JSON text; undefined when there is none. */
+/** A duplicate name in an object of a JSON text; undefined if there is none. */
 export function nameTwice(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   const parts = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;

@@ -1,6 +1,6 @@
 /**
- * Exchanges an item with the one before it: those that are wanted oftener come to the front of a
- * list that is searched.
+ * Swaps an item with the one before it, so that frequently used items move to the front of a
+ * searched list.
  */
 export function moveForward<T>(list: T[], i: number): void {
   if (i === 0) return;

@@ -1,7 +1,7 @@
 /**
  * murmur2 as Kafka's Java client computes it (org.apache.kafka.common.utils.Utils.murmur2), so that
- * a key lands in the same partition whoever produced it. Signed 32-bit result.
- * @param length of the key, which `bytes` begins with
+ * a key has the same partition for every producer. Signed 32-bit result.
+ * @param length length of the key at the start of `bytes`
  */
 export function murmur2(bytes: Uint8Array, length = bytes.length): number {
   const m = 0x5bd1e995;

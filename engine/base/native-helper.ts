@@ -5,9 +5,9 @@ import { packageRoot } from './package-files.ts';
 const require = createRequire(import.meta.url);
 
 /**
- * A native helper, which `npm install` builds (install.mjs) where there is a compiler. Throws when
- * it is not there.
- * @param folder with its sources, from the package's root
+ * Loads a native helper, which `npm install` builds (install.mjs) if there is a compiler. Throws if
+ * it is missing.
+ * @param folder folder of its sources, relative to the package's root
  * @typeParam Helper what it exports
  */
 export function nativeHelper<Helper>(folder: string, name: string): Helper {

@@ -1,4 +1,4 @@
-/** Packages that one kind of source needs and nobody else: loaded when such a source is read. */
+/** Packages needed by one kind of source only, loaded when such a source is read. */
 import { MillraceError, messageOf } from './errors.ts';
 
 /**

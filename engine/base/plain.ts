@@ -1,10 +1,9 @@
-/** Values of any serde as JSON can hold them, for those who ask over HTTP. */
+/** Converts values of any serde to plain JSON, for HTTP. */
 
 /**
- * A copy of a value that JSON can hold, and that shares nothing with it. Integers beyond 2^53
- * become text; bytes base64 text; dates ISO 8601 text; maps objects, or lists of pairs where a key
- * is no text; sets lists; NaN and infinities text. Functions and symbols are left out. A value that
- * holds itself has null in the place.
+ * An independent copy of a value as plain JSON. Integers beyond 2^53, NaN and infinities become
+ * strings; bytes base64 strings; dates ISO 8601 strings; maps objects, or lists of pairs if a key
+ * is not a string; sets lists. Functions and symbols are left out. A cyclic reference becomes null.
  */
 export function plainOf(value: unknown): unknown {
   return plain(value, []);

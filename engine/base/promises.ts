@@ -1,10 +1,10 @@
 /**
- * Promises where there must be none. Steps are synchronous: what a promise comes to would be missed
- * by the commit. Only asyncMap and lookup wait.
+ * Detects promises where they are not allowed. Steps are synchronous: the commit would not wait for
+ * a promise. Only asyncMap and lookup wait.
  */
 import { types } from 'node:util';
 
-/** True of anything that can be awaited; it is not called. Never throws. */
+/** True for anything that can be awaited; does not call it. Never throws. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
   try {
@@ -14,13 +14,14 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   }
 }
 
-/** So that its rejection, which nobody waits for, does not end the process. */
+/** Prevents the rejection of an unawaited promise from ending the process. */
 export function ignoreRejection(value: unknown): void {
   if (types.isPromise(value)) Promise.prototype.then.call(value, undefined, () => {});
 }
 
 /**
- * Throws TypeError when the result of a function that must be synchronous is a promise.
+ * Refuses a promise as the result of a function that must be synchronous.
+ * @throws TypeError if it is a promise
  * @param what names the function, such as "map's function"
  */
 export function refusePromise(result: unknown, what: string): void {
@@ -34,12 +35,12 @@ export function refusePromise(result: unknown, what: string): void {
 type Fn = (a: never, b: never, c: never, d: never) => unknown;
 
 /**
- * The function, for which a promise as its result is an error. It passes on four arguments at most.
- * What is no function is left to others.
+ * Wraps a function so that returning a promise is an error. It passes at most four arguments. A
+ * value that is not a function is returned unchanged.
  */
 export function synchronous<F extends Fn>(fn: F, what: string): F {
   if (typeof fn !== 'function') return fn;
-  // Named one by one: a list of arguments costs as much as a small function itself.
+  // Named one by one: rest arguments cost as much as a small function.
   return ((a: never, b: never, c: never, d: never) => {
     const result = fn(a, b, c, d);
     if (typeof result === 'object') refusePromise(result, what);

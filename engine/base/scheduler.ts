@@ -2,7 +2,7 @@
 export interface Scheduler {
   /** Resolves after `ms` milliseconds, or as soon as `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Lets pending I/O and signals in, then goes on. */
+  /** Lets pending I/O and signals run, then continues. */
   yieldNow(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Bytes of unknown length, put together in a buffer that is used again and again: one allocation a
- * result instead of one a part. Numbers are little-endian.
+ * Builds bytes of unknown length in a reused buffer: one allocation per result instead of one per
+ * part. Numbers are little-endian.
  */
 import { copiedByLoop, copyView, utf8Most, writeLatin1, writeText } from './bytes.ts';
 
@@ -11,7 +11,7 @@ export class Scratch {
   #bytes: Buffer;
   #view: DataView;
 
-  /** @param bytes there is room for at first */
+  /** @param bytes initial capacity */
   constructor(bytes = firstBytes) {
     this.#bytes = Buffer.allocUnsafeSlow(bytes);
     this.#view = new DataView(this.#bytes.buffer);
@@ -34,26 +34,26 @@ export class Scratch {
     this.length = at;
   }
 
-  /** The low 32 bits of a whole number, big-endian. */
+  /** Writes the low 32 bits of an integer, big-endian. */
   int32BE(value: number): void {
     this.#ensure(4);
     this.#view.setInt32(this.length, value);
     this.length += 4;
   }
 
-  /** Writes a whole number from 0 to 2^32 - 1, 4 bytes, little-endian. */
+  /** Writes an integer from 0 to 2^32 - 1, 4 bytes, little-endian. */
   uint32(value: number): void {
     this.#ensure(4);
     this.#view.setUint32(this.length, value, true);
     this.length += 4;
   }
 
-  /** Writes over what is there already. */
+  /** Overwrites a number. */
   uint32At(at: number, value: number): void {
     this.#view.setUint32(at, value, true);
   }
 
-  /** Leaves so many bytes to be written later. */
+  /** Reserves bytes to be written later. */
   skip(bytes: number): void {
     this.#ensure(bytes);
     this.length += bytes;
@@ -82,12 +82,12 @@ export class Scratch {
     this.length += length;
   }
 
-  /** The same, written over what is there at `at`. */
+  /** The same, overwriting the bytes at `at`. */
   putViewAt(at: number, from: DataView, start: number, length: number): void {
     copyView(this.#view, at, from, start, length);
   }
 
-  /** A letter a byte, as key texts are. */
+  /** Writes text with one byte per character, like key texts. */
   latin1(text: string): void {
     this.#ensure(text.length);
     writeLatin1(this.#bytes, text, this.length);
@@ -101,15 +101,15 @@ export class Scratch {
   }
 
   /**
-   * The buffer, with room for so many bytes more at `length`: for who writes there, and moves
-   * `length` on.
+   * The buffer, with room for this many bytes at `length`, for a caller that writes there and
+   * advances `length`.
    */
   room(bytes: number): Buffer {
     this.#ensure(bytes);
     return this.#bytes;
   }
 
-  /** The buffer in which it lies, as long as nothing is added. */
+  /** The underlying buffer; valid until something is added. */
   get bytes(): Buffer {
     return this.#bytes;
   }
@@ -139,10 +139,7 @@ export class Scratch {
 
 const free: Scratch[] = [];
 
-/**
- * What `write` wrote, as bytes of their own. It may in its turn ask for a scratch: that is another
- * one.
- */
+/** The bytes that `write` writes, as a copy. Calls may be nested; each uses its own scratch. */
 export function written(write: (scratch: Scratch) => void): Buffer {
   const scratch = free.pop() ?? new Scratch();
   scratch.length = 0;

@@ -6,7 +6,7 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself, for whoever must hand it on. */
+  /** The value itself. */
   reveal(): string {
     return this.#value;
   }

@@ -1,25 +1,24 @@
 /**
- * The one check of settings: durations, sizes, counts, shares, choices, names and functions that a
- * user gives to an operator, a topic, a window, the runtime, the command line or the test driver.
+ * The checks of all settings: durations, sizes, counts, shares, choices, names and functions that a
+ * user passes to an operator, a topic, a window, the runtime, the command line or the test driver.
  *
  *   checkSettings('dedupe orders', { withinMs }, { withinMs: ms(0) });
  *
- * What is wrong is CONFIG_INVALID. It names the field, what it must be, what it is, and the line of
- * the call outside Millrace. Null never stands for "not given"; undefined does, for `optional`
- * rules.
+ * An invalid setting is CONFIG_INVALID, with the field, the rule, the value, and the line of the
+ * call outside Millrace. Null never means "not given"; undefined does, for `optional` rules.
  */
 import { settingSite } from './call-site.ts';
 import { MillraceError } from './errors.ts';
 
-/** What a setting must be; undefined when `value` is that. */
+/** A rule: returns what a setting must be, or undefined if `value` satisfies it. */
 export type Rule = (value: unknown) => string | undefined;
 
-/** One rule a setting; every setting of the type must have one. */
+/** One rule per setting; every setting of the type must have one. */
 export type Rules<T> = { readonly [Name in keyof Required<T>]: Rule };
 
-/** The last instant of a Date, ms UTC, and so the longest duration that means anything. */
+/** The last instant of a Date, ms UTC, and so the longest meaningful duration. */
 export const longestMs = 8.64e15;
-/** The longest time that a timer of Node waits, ms; a longer one ends at once. */
+/** The longest timer of Node, ms; a longer one fires at once. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 /** @throws CONFIG_INVALID with the field and the line of the call, always */
@@ -33,7 +32,7 @@ export function refuseSetting(field: string, problem: string): never {
   });
 }
 
-/** @throws CONFIG_INVALID when the value breaks the rule */
+/** @throws CONFIG_INVALID if the value breaks the rule */
 export function checkSetting<V>(field: string, value: V, rule: Rule): V {
   const must = rule(value);
   if (must !== undefined) refuseSetting(field, `must be ${must}, is ${shown(value)}`);
@@ -41,8 +40,8 @@ export function checkSetting<V>(field: string, value: V, rule: Rule): V {
 }
 
 /**
- * Checks every setting of an object. A name without a rule is refused: it is a misspelling.
- * @param of what they are settings of, for messages; '' when the fields stand for themselves
+ * Checks every setting of an object. A name without a rule is refused as a misspelling.
+ * @param of owner of the settings, for messages; '' if the fields need none
  * @throws CONFIG_INVALID
  */
 export function checkSettings<T extends object>(of: string, given: T, rules: Rules<T>): T {
@@ -62,7 +61,7 @@ export function checkSettings<T extends object>(of: string, given: T, rules: Rul
   return given;
 }
 
-/** A duration: whole ms from `least`, by default up to 8.64e15. */
+/** A duration: integer ms from `least`, by default up to 8.64e15. */
 export function ms(least: 0 | 1, most: number = longestMs): Rule {
   return whole(least, most, 'a whole number of milliseconds');
 }
@@ -76,12 +75,12 @@ export function msOrInfinity(least: 0 | 1): Rule {
   };
 }
 
-/** A number of things: whole, from `least`. */
+/** A count: an integer from `least`. */
 export function count(least: 0 | 1, most: number = Number.MAX_SAFE_INTEGER): Rule {
   return whole(least, most, 'a whole number');
 }
 
-/** A whole number within limits, both included. */
+/** An integer within inclusive limits. */
 export function wholeNumber(least: number, most: number): Rule {
   return whole(least, most, 'a whole number');
 }
@@ -111,7 +110,7 @@ export function between(above: number, below: number): Rule {
 export const share: Rule = (value) =>
   typeof value === 'number' && isWithin(value, 0, 1) ? undefined : 'a number from 0 to 1';
 
-/** One of a few texts. */
+/** One of several strings. */
 export function choice(...choices: readonly string[]): Rule {
   const text = choices.map((one) => `'${one}'`).join(', ');
   const must = choices.length === 1 ? text : `one of ${text}`;
@@ -121,20 +120,20 @@ export function choice(...choices: readonly string[]): Rule {
 /** true or false. */
 export const flag: Rule = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 
-/** A mode that is asked for by naming it. */
+/** A mode that is selected by `true`. */
 export const isTrue: Rule = (value) => (value === true ? undefined : 'true');
 
-/** A function of the user's. */
+/** A function. */
 export const aFunction: Rule = (value) => (typeof value === 'function' ? undefined : 'a function');
 
-/** A text that says something. */
+/** A non-empty string. */
 export const text: Rule = (value) =>
   typeof value === 'string' && value !== '' ? undefined : 'a text that is not empty';
 
 /** A list. */
 export const list: Rule = (value) => (Array.isArray(value) ? undefined : 'a list');
 
-/** A serde: how values are written. */
+/** A serde. */
 export const aSerde: Rule = (value) => {
   const { encode, decode } = (value ?? {}) as { encode?: unknown; decode?: unknown };
   const is = typeof encode === 'function' && typeof decode === 'function';
@@ -145,19 +144,19 @@ export const aSerde: Rule = (value) => {
 export const anObject: Rule = (value) =>
   typeof value === 'object' && value !== null ? undefined : 'an object';
 
-/** An object with names that its author chose. */
+/** An object with arbitrary names. */
 export const aRecord: Rule = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
     ? undefined
     : 'an object of names and values';
 
-/** A list of texts that say something. */
+/** A list of non-empty strings. */
 export const texts: Rule = (value) =>
   Array.isArray(value) && value.every((one) => text(one) === undefined)
     ? undefined
     : 'a list of texts that are not empty';
 
-/** Not given, or as the rule says. */
+/** Undefined, or as the rule says. */
 export function optional(rule: Rule): Rule {
   return (value) => (value === undefined ? undefined : rule(value));
 }
@@ -168,10 +167,10 @@ export const portNumber: Rule = wholeNumber(0, 65_535);
 /** Worker threads; 0: all work on the main thread. */
 export const threadCount: Rule = wholeNumber(0, 1_024);
 
-/** How many partitions a topic may have. */
+/** Number of partitions of a topic. */
 export const partitionCount: Rule = count(1, 100_000);
 
-/** A value as a message shows it. */
+/** A value, formatted for a message. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'bigint') return `${value}n (a BigInt)`;

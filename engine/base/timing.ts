@@ -1,4 +1,4 @@
-/** Clock and Scheduler together: what a part needs that waits and measures. */
+/** Clock and Scheduler together, for parts that wait and measure. */
 import { type Clock, systemClock } from './clock.ts';
 import { type Scheduler, systemScheduler } from './scheduler.ts';
 
@@ -10,8 +10,8 @@ export interface Timing {
 export const systemTiming: Timing = { clock: systemClock, scheduler: systemScheduler };
 
 /**
- * Calls `act` when `ms` milliseconds have passed.
- * @returns calls it off, when it has not happened yet
+ * Calls `act` after `ms` milliseconds.
+ * @returns a function that cancels the call
  */
 export function after(scheduler: Scheduler, ms: number, act: () => void): () => void {
   const off = new AbortController();

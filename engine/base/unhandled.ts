@@ -1,13 +1,13 @@
 /**
- * What user code has started and nobody waits for, when it fails: an error that says what, and in
- * which line. Without it Node ends the process, or the thread, with a stack alone.
+ * Turns unhandled rejections and exceptions of user code into errors that name the line. Otherwise
+ * Node ends the process or thread with only a stack.
  */
 import { authorFrame } from './call-site.ts';
 import { isMillraceError, MillraceError, messageOf, stackText } from './errors.ts';
 
 export type UnhandledKind = 'rejection' | 'exception';
 
-/** The error to end with; one of the catalogue stays what it is. */
+/** The error to end with; an error of the catalogue is returned unchanged. */
 export function unhandledError(kind: UnhandledKind, reason: unknown): MillraceError {
   if (isMillraceError(reason)) return reason;
   const where = authorFrame(stackText(reason) ?? '') ?? 'unknown';
@@ -18,12 +18,12 @@ export function unhandledError(kind: UnhandledKind, reason: unknown): MillraceEr
   );
 }
 
-/** The part of a process that tells of them. */
+/** The part of a process that emits these events. */
 interface Emitter {
   on(event: 'unhandledRejection' | 'uncaughtException', told: (reason: unknown) => void): unknown;
 }
 
-/** Has `end` called with the first of them. */
+/** Calls `end` with the first one. */
 export function onUnhandled(emitter: Emitter, end: (error: MillraceError) => void): void {
   emitter.on('unhandledRejection', (reason) => end(unhandledError('rejection', reason)));
   emitter.on('uncaughtException', (reason) => end(unhandledError('exception', reason)));

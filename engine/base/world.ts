@@ -1,6 +1,5 @@
 /**
- * What a step that asks the world outside is given: ports, so that a test can stand in for time and
- * chance.
+ * The ports of steps that call outside services, so that tests can control time and randomness.
  */
 import { randomInt } from 'node:crypto';
 import { type Clock, systemClock } from './clock.ts';
@@ -13,7 +12,7 @@ export interface World {
   readonly random: Random;
 }
 
-/** The real one; its chance is seeded anew in every process. */
+/** The real implementation; its randomness has a new seed in every process. */
 export const systemWorld: World = {
   clock: systemClock,
   scheduler: systemScheduler,

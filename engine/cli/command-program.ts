@@ -45,8 +45,8 @@ export async function runProgram(program: Command): Promise<void> {
   // answer.
   if (code !== 0) process.exit(code);
   process.exitCode = 0;
-  // All is done and printed. What user code has left open, a timer or a connection, holds nobody
-  // up.
+  // Everything is done and printed: timers or connections left open by user code must not delay the
+  // exit.
   process.stdout.write('', () => setTimeout(() => process.exit(), leftOpenMs).unref());
 }
 

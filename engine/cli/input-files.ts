@@ -7,9 +7,10 @@ import { standardInput } from '../connect/content.ts';
 const dataFile = /\.(csv|tsv|json|jsonl|ndjson)(\.gz)?$/;
 
 /**
- * The files of `--input`: a folder stands for its data files in the order of their names, a name
- * with `*` or `?` for those that fit it, `-` for standard input. Throws INPUT_MISSING.
- * @param say is told of files in a folder that are passed over
+ * The files of `--input`: a folder means its data files in the order of their names, a name with
+ * `*` or `?` the matching files, `-` standard input.
+ * @throws INPUT_MISSING
+ * @param say called for files in a folder that are skipped
  */
 export async function inputFiles(
   inputs: readonly string[],

@@ -113,7 +113,7 @@ export async function deadLetters(options: ReadOptions): Promise<void> {
   });
 }
 
-/** What a limit leaves; what it cuts off is told. */
+/** Items up to a limit; reports that more were cut off. */
 async function* shown(
   records: AsyncIterable<RecordText>,
   { limit = Number.POSITIVE_INFINITY }: ReadOptions,

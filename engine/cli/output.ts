@@ -5,16 +5,15 @@ import { isMillraceError, messageOf } from '../base/errors.ts';
 import { inFlags } from './setting-flags.ts';
 
 /**
- * Whoever reads what is printed may have had enough, as `head` has: the process ends then, quietly,
- * with the code that it has. Any other failure of an output is an error. To be called once, before
- * anything is printed.
+ * If the reader of the output closes it, as `head` does, the process ends quietly with its current
+ * code. Any other failure of an output is an error. Call once, before anything is printed.
  */
 export function endWhenNobodyReads(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit();
     throw error;
   });
-  // A run goes on without who reads what it tells.
+  // A run continues if the reader of its messages is gone.
   process.stderr.on('error', () => {});
 }
 
@@ -63,7 +62,7 @@ export function instant(ms: number): string {
   return Number.isFinite(ms) ? new Date(ms).toISOString() : '-';
 }
 
-/** Prints an error and answers the exit code for it. */
+/** Prints an error and returns its exit code. */
 export function report(error: unknown, withStack: boolean): number {
   const known = isMillraceError(error);
   process.stderr.write(`error${known ? ` ${error.code}` : ''}: ${inFlags(messageOf(error))}\n`);

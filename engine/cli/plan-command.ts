@@ -43,7 +43,9 @@ export interface Planned {
   readonly changes: readonly Change[];
 }
 
-/** What becomes of what is deployed; a process that runs there is asked, and goes on. */
+/**
+ * What would happen to the deployed state; if a process runs there, it is asked and keeps running.
+ */
 export async function plannedChanges(
   topology: Topology,
   options: Omit<PlanOptions, 'json' | 'orphan'>,

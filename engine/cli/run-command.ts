@@ -25,13 +25,13 @@ import type { ShippedApplication } from './shipped-application.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { checkNames, groupSources, mappedSource, topicOf } from './topic-input.ts';
 
-/** Changelog records from which on a restore is told of. */
+/** Number of changelog records from which on a restore is reported. */
 const worthSaying = 10_000;
 
 export interface RunOptions extends KafkaFlags, TimeFlags {
   /** From the first signal to the end, at most, ms. */
   readonly stopWithin?: number;
-  /** What is taken in: see input-groups.ts. */
+  /** The inputs: see input-groups.ts. */
   readonly tokens: readonly InputToken[];
   /** File of sources that are pulled from (docs/SOURCES.md). */
   readonly sources?: string;
@@ -69,7 +69,7 @@ export async function run(
   const { application: name, threads, partitions, onOffsetLost } = options;
   const { recordsPerCycle } = options;
   const reference = { module: resolve(module) };
-  // What is wrong in the module, the input or the options is told before anything is deleted.
+  // Report errors in the module, the input or the options before anything is deleted.
   await loadTopology(reference);
   const sources = await sourcesOf(reference, options, application, say);
   await prepare(env, options.fresh === true, options);

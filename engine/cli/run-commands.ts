@@ -121,7 +121,7 @@ function addInput(command: Command, ran: ReturnType<typeof inputOptions>): Comma
     );
 }
 
-/** Input is read again when state is begun anew, so that only files will do. */
+/** Input is read again when state is discarded, so only files are possible. */
 function addDev(program: Command, application: ShippedApplication): void {
   const given = inputOptions();
   program

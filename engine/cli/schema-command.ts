@@ -56,7 +56,7 @@ export async function schemaCheck(file: string, options: SchemaCheckOptions): Pr
       : await Promise.all(against.map(async (name) => ({ name, schema: await textOf(name) })));
   const name = subject ?? against?.at(-1) ?? file;
   if (inUse.length === 0) {
-    // Read all the same, so that what is no schema is told.
+    // Read it anyway, so that an invalid schema is reported.
     incompatibilities(type, after, after, level);
     if (options.json === true) printJson({ subject: name, level, problems: [], isNew: true });
     else print(`${name}: there is no schema yet; this one would be the first`);

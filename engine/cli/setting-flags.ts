@@ -1,6 +1,6 @@
 /**
- * Errors name settings as the API does, (option `onOffsetLost`); whoever uses the command line
- * knows them by its flags, (--on-offset-lost).
+ * Errors name settings as in the API (option `onOffsetLost`); users of the command line know them
+ * by their flags (--on-offset-lost).
  */
 export const settingFlags: Readonly<Record<string, string>> = {
   brokers: '--brokers',

@@ -39,7 +39,7 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
     }));
     printJson({ application, topics: shown, acls });
   } else if (options.commands === true) {
-    // Whoever creates the topics by these commands need not let Millrace create any.
+    // With the topics created by these commands, Millrace needs no right to create any.
     const made = topics.map((topic) => ({ ...topic, exists: true }));
     const rights = leastAccess({ application, topics: made });
     const give = rights.map((access) => aclCommand(access, options));

@@ -1,8 +1,7 @@
 /**
- * Records of a CSV file (RFC 4180) out of its lines. A quoted cell may hold separators, doubled
- * quotes and line ends. Where a record cannot be read, the line in which it begins is bad, and
- * reading goes on with the next line: a quote that is never closed costs one row, not all that
- * follow.
+ * Parses the records of a CSV file (RFC 4180) from its lines. A quoted cell may contain separators,
+ * doubled quotes and line ends. If a record is malformed, its first line is bad, and reading
+ * continues with the next line: a quote that is never closed costs one row, not all following ones.
  */
 import { type Line, rowLengthMax } from './lines.ts';
 
@@ -22,7 +21,7 @@ export interface CsvRecord {
 type Parsed =
   | { readonly cells: string[]; readonly lines: number }
   | { readonly problem: string }
-  /** A quoted cell goes on after the last line that there is. */
+  /** A quoted cell continues after the last available line. */
   | 'open';
 
 const notClosed = 'a quote that opens here is not closed';

@@ -10,8 +10,8 @@ export interface Cursor {
   /** The files that rows were taken from, in the order in which they were begun. */
   readonly files?: readonly KnownFile[];
   /**
-   * Of `order: 'time'`: the files that are being taken in together, each as it will be known when
-   * all its rows are, and how many of their rows, sorted, have been taken.
+   * With `order: 'time'`: the files that are read together, each in its final state, and the number
+   * of their sorted rows that have been read.
    */
   readonly batch?: { readonly files: readonly KnownFile[]; readonly taken: number };
 }

@@ -38,7 +38,7 @@ interface FilePlace {
   readonly fingerprint: Fingerprint;
 }
 
-/** Files whose rows are taken in together, sorted. */
+/** Files whose rows are read together, sorted. */
 interface Batch {
   /** As they will be known when all is taken. */
   readonly files: readonly KnownFile[];
@@ -191,7 +191,7 @@ export class FileReader<K, V> {
         }
       }
     } catch (error) {
-      // The rows in front of the break are refused, or taken in, first.
+      // Rows before the break are refused or read first.
       if (!isBroken(error)) throw error;
     }
     checkRefused(rows, problem);

@@ -36,7 +36,7 @@ export class FileSource<K, V> implements SourceConnector {
   readonly #options: FileSourceOptions<K, V>;
   #reader: FileReader<K, V> | undefined;
   #items: AsyncGenerator<Item<K, V>[]> | undefined;
-  /** Items at hand, from `#at` on, and the block that is awaited. */
+  /** Available items, from `#at` on, and the block that is awaited. */
   #block: readonly Item<K, V>[] = [];
   #at = 0;
   #awaited: Promise<IteratorResult<Item<K, V>[]>> | undefined;
@@ -110,7 +110,7 @@ export class FileSource<K, V> implements SourceConnector {
     this.#items = this.#reader.items();
   }
 
-  /** What standard input has brought is gone: it goes on only from where it stands. */
+  /** Standard input cannot be read again: it can only continue from its current position. */
   #reopenLive(cursor: unknown): void {
     if (JSON.stringify(cursor) === this.#handed) return;
     const problem =
@@ -211,7 +211,7 @@ export class FileSource<K, V> implements SourceConnector {
     return 'refused';
   }
 
-  /** Writes the records of a row; answers why that cannot be. */
+  /** Writes the records of a row; returns the reason if it cannot. */
   #taken(outputs: Outputs, records: ReturnType<typeof recordsOf<K, V>>): string | undefined {
     const problem = writeRow(outputs, this.#options.topic, records);
     if (problem !== undefined) return problem;

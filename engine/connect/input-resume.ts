@@ -18,7 +18,7 @@ export class InputResume {
     this.isSearching = known.length > 0;
   }
 
-  /** The file that the content goes on from; throws INPUT_CHANGED when it went another way. */
+  /** The file that the content continues; @throws INPUT_CHANGED if it diverges */
   look({ end }: Row): KnownFile | undefined {
     if (this.#candidate === undefined) {
       const hash = this.#fingerprint.digest(end);

@@ -1,7 +1,8 @@
 /**
- * Which files a source has read, and how far: each is known by its content up to there, not by its
- * name, size or time. So a file that has grown goes on, a file that was renamed is not read twice,
- * and one that was changed where it has been read is told from a new one of the same name.
+ * The files that a source has read, and their positions. A file is recognised by its content up to
+ * the position, not by name, size or time. So a file that has grown continues, a renamed file is
+ * not read twice, and a file that was changed before its position is distinguished from a new one
+ * of the same name.
  */
 import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
@@ -77,8 +78,8 @@ export async function recognise(
 }
 
 /**
- * Answers which of the known files this one is, so far; undefined when it is a new one. Throws
- * INPUT_CHANGED.
+ * Returns which of the known files this one is; undefined for a new one.
+ * @throws INPUT_CHANGED
  */
 export async function identify(
   file: string,

@@ -25,9 +25,9 @@ const cr = 0x0d;
 const bom = '\uFEFF';
 
 /**
- * The lines of a file, some at a time. Throws INPUT_MISSING, or INPUT_BROKEN after the last line
- * that is whole: not UTF-8, a line that is too long, damaged gzip data.
- * @param fingerprint is told the bytes of the lines before these are handed over
+ * Yields the lines of a file in blocks. Throws INPUT_MISSING, or INPUT_BROKEN after the last
+ * complete line: not UTF-8, a line that is too long, damaged gzip data.
+ * @param fingerprint receives the bytes of the lines before they are yielded
  */
 export async function* linesOf(file: string, fingerprint?: Fingerprint): AsyncGenerator<Line[]> {
   const splitter = new Splitter(file);

@@ -51,7 +51,7 @@ export async function* rowsOf(file: string, options: RowOptions): AsyncGenerator
 /**
  * The rows of a file, some at a time. Throws INPUT_MISSING, INPUT_BROKEN after the last row that is
  * whole, and MAPPING_INVALID where a needed column is missing or two have the same name.
- * @param fingerprint is told the content that the rows stand in, before they are handed over
+ * @param fingerprint receives the content of the rows before they are yielded
  */
 export function rowBlocks(
   file: string,
@@ -238,7 +238,8 @@ function objectRow(row: unknown, raw: string, where: string, place: Place): Row 
 }
 
 /**
- * The content of a document is that of its rows, one a line: a list may grow, or be laid out anew.
+ * The content of a document is that of its rows, one per line, because a list may grow or be
+ * reformatted.
  */
 async function* documentRows(
   file: string,

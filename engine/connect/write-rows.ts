@@ -12,10 +12,7 @@ interface RowRecord<K, V> {
   readonly timestamp: number;
 }
 
-/**
- * Answers why nothing was written, such as a key that its serde cannot write; undefined when all
- * is.
- */
+/** Writes a row; returns the reason if it cannot, such as a key that its serde cannot encode. */
 export function writeRow<K, V>(
   outputs: Outputs,
   topic: Topic<K, V>,

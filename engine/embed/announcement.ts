@@ -1,4 +1,4 @@
-/** Tells where a process answers once it does: what is asked before then is refused. */
+/** Prints the address of a process when it serves requests; earlier requests are refused. */
 import type { Observer } from '../base/events.ts';
 
 /** With a long restore the address is needed before it ends. */

@@ -34,7 +34,7 @@ export async function answerReplay(
   signal?: AbortSignal,
 ): Promise<ReplayReport> {
   const { log, application, topology, mappings } = of;
-  // A wrong name is told before anything is written.
+  // Report a wrong name before anything is written.
   if (mapping !== undefined) await named(mappings, mapping);
   return replayLetters({
     ...{ log, application, where, afterFix, dryRun },

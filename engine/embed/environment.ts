@@ -42,8 +42,8 @@ export interface ApplicationFile {
 /**
  * @param stateBackend that was asked for, a name or a module; default: the one that ran here last,
  * or the default one
- * @param fresh whether what is there is to be deleted. Throws CONFIG_INVALID where it is kept, and
- * the backend asked for cannot read it.
+ * @param fresh true if existing data is deleted
+ * @throws CONFIG_INVALID if existing data is kept and the requested backend cannot read it
  */
 export function environment(
   data: string,

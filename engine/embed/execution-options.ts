@@ -1,4 +1,4 @@
-/** What an application that runs here is asked for, and what it is then. */
+/** The options and the handle of an application that runs in this process. */
 import type { Observer } from '../base/events.ts';
 import type { RowMappings } from '../connect/row-mapping.ts';
 import type { HttpEndpoint, HttpOptions } from '../http/http-server.ts';

@@ -1,7 +1,7 @@
 /**
- * How a command asks a process that runs: log and state are its own, so it answers what a command
- * would look up, over a socket in the data folder that only the user of the process can reach.
- * Values cross as V8 writes them, so that they come as they are.
+ * How a command queries a running process, which owns log and state: over a socket in the data
+ * folder that only the user of the process can access. Values are serialised by V8, so they keep
+ * their types.
  */
 import { createHash } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
@@ -59,8 +59,8 @@ function socketOf({ directory }: Environment): string {
 }
 
 /**
- * Answers questions until it is closed. Where a socket cannot be made, nobody can ask, and nothing
- * else is wrong.
+ * Serves requests until it is closed. If the socket cannot be created, only these requests are
+ * unavailable.
  */
 export async function answerLocally(
   env: Environment,
@@ -111,7 +111,7 @@ export async function answerLocally(
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  // Left by a process that was killed: whoever has log and state is us.
+  // Left by a killed process: this process owns log and state now.
   if (process.platform !== 'win32') await rm(path, { force: true }).catch(() => {});
   const isThere = await new Promise<boolean>((resolve) => {
     server.once('error', () => resolve(false));

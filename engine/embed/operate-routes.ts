@@ -1,4 +1,4 @@
-/** What a running application is told over HTTP by who may operate it. */
+/** HTTP requests that operate a running application. */
 import { MillraceError } from '../base/errors.ts';
 import type { RowMappings } from '../connect/row-mapping.ts';
 import type { Route } from '../http/routes.ts';

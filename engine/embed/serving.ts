@@ -30,7 +30,7 @@ export interface ServingParts {
   observe(observer: Observer): void;
 }
 
-/** What is served of an application; nothing, where nobody asked for it. */
+/** The HTTP services of an application; none unless requested. */
 export class Serving {
   readonly #parts: ServingParts;
   #metrics: Metrics | undefined;

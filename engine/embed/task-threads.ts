@@ -10,7 +10,7 @@ import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts'
 export class TaskThreads {
   readonly #threads: number;
   readonly #stateBackend: BackendChoice;
-  /** Threads that load while the log is opened; whoever starts first takes them. */
+  /** Threads that load while the log is opened; the first start uses them. */
   #spawned: ReturnType<typeof spawnThreads> | undefined;
   #workers: WorkerHosts | undefined;
 

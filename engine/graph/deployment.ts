@@ -1,24 +1,24 @@
 /**
- * What of an application is deployed, store by store, and what becomes of it under another
- * topology. It is kept beside the changelogs. Only what owns bytes counts: a filter or a map may
- * come and go.
+ * The deployment of an application, store by store, and what happens to it under another topology.
+ * It is stored beside the changelogs. Only steps with state count: a filter or a map can be added
+ * and removed.
  */
 import { formatChange } from '../serde/versioned.ts';
 import type { Topology } from './graph.ts';
 import { isRepartition, subTopologies } from './sub-topology.ts';
 
-/** Of a store with a changelog, or of a repartition topic. */
+/** A deployed store with a changelog, or a repartition topic. */
 export interface Deployed {
   readonly type: 'store' | 'repartition';
-  /** The step that owns it, and how it is set. */
+  /** The step that owns it, and its settings. */
   readonly kind: string;
   readonly settings: unknown;
-  /** How keys and values, or cells, are written. */
+  /** Formats of keys and values, or of cells. */
   readonly key: string;
   readonly format: string;
   readonly partitions: number;
   readonly subTopology: number;
-  /** True since it was left by a topology that has it no more: it has missed records since. */
+  /** True if a topology without it has run since: it has missed records. */
   readonly orphaned?: true;
 }
 
@@ -26,9 +26,9 @@ export interface Deployed {
 export type Deployment = Readonly<Record<string, Deployed>>;
 
 /**
- * keep: goes on as it is. migrate: goes on, older values are brought up when they are read.
- * rebuild: goes on, its local copy is made anew from the changelog. new: begins empty. orphan: is
- * left behind; its changelog stays. refuse: cannot go on.
+ * keep: continues unchanged. migrate: continues; older values are upgraded when they are read.
+ * rebuild: continues; its local copy is rebuilt from the changelog. new: starts empty. orphan: is
+ * left behind; its changelog stays. refuse: cannot continue.
  */
 export type Verdict = 'keep' | 'migrate' | 'rebuild' | 'new' | 'orphan' | 'refuse';
 
@@ -39,9 +39,9 @@ export interface Change {
   readonly why: string;
 }
 
-/** @param partitions of what belongs to each sub-topology, by its id */
+/** @param partitions number of partitions of each sub-topology, by its id */
 export function deploymentOf(topology: Topology, partitions: readonly number[]): Deployment {
-  // By name: none is there but those that are put in.
+  // Without a prototype, so that only inserted names exist.
   const found: Record<string, Deployed> = Object.create(null);
   for (const part of subTopologies(topology)) {
     const width = partitions[part.id] ?? 1;
@@ -74,7 +74,7 @@ export function deploymentOf(topology: Topology, partitions: readonly number[]):
   return found;
 }
 
-/** What becomes of everything deployed, and of what is new; by name. */
+/** The verdict on each deployed and each new store, by name. */
 export function compareDeployments(deployed: Deployment, now: Deployment): readonly Change[] {
   const names = [...new Set([...Object.keys(deployed), ...Object.keys(now)])].sort();
   return names.flatMap((name) => {
@@ -87,7 +87,7 @@ export function compareDeployments(deployed: Deployment, now: Deployment): reado
       return [{ name, type, verdict: 'new' as const, why }];
     }
     if (after !== undefined) return [{ name, type, ...changeOf(before, after) }];
-    // Left already, and accepted then; or the records of a repartition topic, read to the end.
+    // Already left behind and accepted; or a repartition topic, which was read to its end.
     if (before.orphaned === true || type === 'repartition') return [];
     const why = 'this topology has it no more: renamed or removed; its changelog stays';
     return [{ name, type, verdict: 'orphan' as const, why }];
@@ -127,7 +127,7 @@ function changeOf(before: Deployed, after: Deployed): { verdict: Verdict; why: s
   return { verdict: 'keep', why: '' };
 }
 
-/** What is deployed once the new topology runs: what was left is remembered as such. */
+/** The deployment once the new topology runs; stores left behind are kept as orphans. */
 export function nextDeployment(deployed: Deployment, now: Deployment): Deployment {
   const left = Object.entries(deployed).flatMap(([name, before]) =>
     !Object.hasOwn(now, name) && before.type === 'store'

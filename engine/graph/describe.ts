@@ -1,4 +1,4 @@
-/** The picture of a topology, with the author's names: text, JSON and Mermaid. */
+/** Describes a topology with the author's names, as text, JSON and Mermaid. */
 import type { Topology } from './graph.ts';
 import type { GraphNode } from './node.ts';
 import { inputsOf, isRepartition, subTopologies } from './sub-topology.ts';
@@ -13,10 +13,10 @@ export interface NodeDescription {
   readonly stores: readonly {
     readonly name: string;
     readonly kind: string;
-    /** The topic that it is restored from, when it has no changelog of its own. */
+    /** The topic that it is restored from, if it has no changelog of its own. */
     readonly source?: string;
   }[];
-  /** Of a step whose records travel: the nodes that share its one repartition topic. */
+  /** For a keyBy: the nodes that share its repartition topic. */
   readonly readBy?: readonly number[];
   readonly sideOutputs: readonly string[];
   readonly inputs: readonly number[];

@@ -1,9 +1,9 @@
-/** A stable hash of what a topology is: equal in every thread and every run of the same code. */
+/** A stable hash of a topology: equal in every thread and every run of the same code. */
 import { createHash } from 'node:crypto';
 import type { Topology } from './graph.ts';
 import type { GraphNode } from './node.ts';
 
-/** SHA-256, hex. Functions are not part of it: it tells other graphs apart, not other lambdas. */
+/** SHA-256, hex. Functions are not part of it: it distinguishes graphs, not lambdas. */
 export function fingerprint(topology: Topology): string {
   const shape = {
     name: topology.name,
@@ -14,7 +14,7 @@ export function fingerprint(topology: Topology): string {
   return createHash('sha256').update(JSON.stringify(shape)).digest('hex');
 }
 
-/** Absent without any, so that a topology of before has the print of before. */
+/** Absent if there are none, so that existing topologies keep their fingerprint. */
 function globalsOf({ globals }: Topology): { readonly globals?: readonly string[] } {
   return globals.length === 0 ? {} : { globals: globals.map(({ name }) => name) };
 }

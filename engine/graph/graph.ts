@@ -21,23 +21,22 @@ import type { TableView } from './view.ts';
 export interface Topology<out E = unknown> {
   readonly name: string;
   readonly nodes: readonly GraphNode[];
-  /** Topics that every task has whole, as tables. */
+  /** Topics of global tables, which every task has completely. */
   readonly globals: readonly Source<unknown, unknown>[];
   /** Tables without a store of their own, by name. */
   readonly views: ReadonlyMap<string, TableView>;
-  /** What the author says of records that fail. */
+  /** The author's error handlers. */
   readonly errorHandlers: readonly HandledErrors[];
-  /** What the author returned: handles for the driver and for queries. */
+  /** The result of `define`: handles for the driver and for queries. */
   readonly exports: E;
-  /** Each step goes by the records it has seen, also behind a keyBy, as in Kafka Streams. */
+  /** True if each step's time follows its records, also behind a keyBy, as in Kafka Streams. */
   readonly asKafkaStreams?: true;
 }
 
 export interface TopologySettings {
   /**
-   * Time behind a `keyBy` as Kafka Streams 4.1 has it: a step's time is the greatest timestamp it
-   * has seen, so that what one upstream task writes makes the records of others late. For
-   * comparisons only.
+   * Time behind a `keyBy` as in Kafka Streams 4.1: a step's time is the greatest timestamp it has
+   * seen, so records of one upstream task can make those of others late. For comparisons only.
    */
   readonly asKafkaStreams?: boolean;
 }
@@ -67,7 +66,7 @@ export class GraphBuilder {
     return this.#add(node);
   }
 
-  /** The last one of a step, or of all steps, counts. */
+  /** Adds an error handler; the last one for a step, or for all steps, applies. */
   onError(handled: HandledErrors): void {
     this.#errorHandlers.push(handled);
   }
@@ -77,7 +76,7 @@ export class GraphBuilder {
     if (!this.#globals.some(({ name }) => name === topic.name)) this.#globals.push(topic);
   }
 
-  /** Adds a step after `inputs`; answers its output 0, output n is `{ ...port, port: n }`. */
+  /** Adds a step after `inputs`; returns its output 0. Output n is `{ ...port, port: n }`. */
   step(step: Step, inputs: readonly Port[]): Port {
     const node: StepNode = {
       type: 'step',
@@ -89,7 +88,7 @@ export class GraphBuilder {
     return this.#add(node);
   }
 
-  /** Adds a table that keeps no rows; answers its name. */
+  /** Adds a table that keeps no rows; returns its name. */
   view(view: TableView): string {
     this.#views.set(view.name, view);
     return view.name;
@@ -106,7 +105,10 @@ export class GraphBuilder {
     this.#add(node);
   }
 
-  /** The finished topology. Throws TOPOLOGY_INVALID that lists every problem with its line. */
+  /**
+
+   * Returns the finished topology.
+   * @throws TOPOLOGY_INVALID that lists every problem with its line */
   build<E>(exports: E): Topology<E> {
     const topology = Object.freeze({
       name: this.#name,
@@ -123,7 +125,7 @@ export class GraphBuilder {
     return topology;
   }
 
-  /** A misspelt step would never be handled. */
+  /** Refuses handlers of unknown steps, which would never be called. */
   #checkHandlers(): void {
     const names = this.#nodes.map((node) =>
       node.type === 'step' ? node.step.name : node.topic.name,

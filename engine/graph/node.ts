@@ -12,18 +12,20 @@ export interface Port {
 export interface SourceOptions {
   /** Event time of a record, ms UTC; default: the timestamp in the log. */
   readonly time?: (value: never, key: never, timestamp: number) => number;
-  /** Records later than the log's own timestamp by more than this go to the dead letters. */
+  /**
+   * A record whose time is more than this (ms) after the log's own timestamp becomes a dead letter.
+   */
   readonly maxFutureSkewMs?: number;
   /**
-   * How far records may be out of order within a partition, ms; the partition's time is so much
+   * How far records may be out of order within a partition, ms; the partition's time is this much
    * behind.
    */
   readonly disorder?: number;
   /** A timestamp further ahead of the wall clock, ms, is refused. */
   readonly maxAhead?: number;
-  /** A jump further ahead, ms, counts when another record confirms it. */
+  /** A jump further ahead, ms, is accepted if another record confirms it. */
   readonly maxJump?: number;
-  /** A partition that has been silent for so long, ms of the wall clock, is idle. */
+  /** A partition that has been silent for this long, ms of the wall clock, is idle. */
   readonly idleAfter?: number;
 }
 
@@ -39,7 +41,7 @@ export interface StepNode {
   readonly type: 'step';
   readonly id: number;
   readonly step: Step;
-  /** What flows in; input `i` of the step is `inputs[i]`. */
+  /** The inputs; input `i` of the step is `inputs[i]`. */
   readonly inputs: readonly Port[];
   readonly callSite: string;
 }
@@ -54,42 +56,39 @@ export interface SinkNode {
 
 export type GraphNode = SourceNode | StepNode | SinkNode;
 
-/** An operator with its settings. From outside one is made by `defineStep` of `millrace/steps`. */
+/** An operator with its settings. External ones are created by `defineStep` of `millrace/steps`. */
 export interface Step {
   /** Operator, e.g. 'filter'. */
   readonly kind: string;
   /**
-   * Given by the author when the step owns bytes; otherwise made from the kind, for messages only.
+   * Given by the author if the step has state; otherwise derived from the kind, for messages only.
    */
   readonly name: string;
-  /** Settings that `describe` shows and the fingerprint holds. */
+  /** Settings shown by `describe` and included in the fingerprint. */
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly stores: readonly StoreSpec[];
   /**
-   * Takes the null values of a topic (a table's deletions; a join's stream time). Steps that do not
-   * say so never see one: it is dropped and counted as null_value.
+   * True if the step accepts null values of a topic (a table's deletions; a join's stream time).
+   * For other steps they are dropped and counted as null_value.
    */
   readonly nulls?: boolean;
-  /**
-   * Wants to know, through `BuildContext.onWallClock`, of every multiple of so many ms of the wall
-   * clock.
-   */
+  /** Interval of the step's calls through `BuildContext.onWallClock`, ms of the wall clock. */
   readonly wallClockMs?: number;
-  /**
-   * What is wrong with its settings, and the remedy: said with everything else when the topology is
-   * built.
-   */
+  /** A configuration error with its remedy, reported with all others when the topology is built. */
   readonly problem?: string;
   /** Side outputs to topics (late records, ...), for `describe` and topic creation. */
   readonly sinks?: readonly Sink<never, never>[];
-  /** Holds records until the watermark has passed them, and lets them go in the order of time. */
+  /**
+   * True if the step buffers records until the watermark has passed them, and forwards them in
+   * order of time.
+   */
   readonly ordersByTime?: boolean;
   /**
    * Keeps records for up to so long of event time, ms, and lets them go on as of their own time:
    * where time goes by the sources, an instant passes so much later for what follows. Default 0.
    */
   readonly heldMs?: number;
-  /** Set by `keyBy` alone: the topic that carries the records to the partition of their new key. */
+  /** Set by `keyBy` only: the topic that carries the records to the partition of their new key. */
   readonly repartition?: { readonly topic: Source<unknown, unknown> & Sink<never, never> };
   /** One receiver for each input. */
   build(context: BuildContext): readonly AnyReceiver[];

@@ -4,10 +4,9 @@
  *
  * The caller guarantees: one thread; records of a task in the order chosen by timestamp; the
  * context describes the record; cells of the current key are loaded. A processor may throw on a bad
- * record: the error policy decides, and what the record has done in any step (stores, outputs,
- * counters) is taken back. It must not keep a key, value or context for later (the store is for
- * that; else see `TaskContext.onUndo`), must not wait, and must not look at a clock, at chance or
- * at the world.
+ * record: the error policy decides, and the changes of the record in all steps (stores, outputs,
+ * counters) are undone. A processor must not keep a key, value or context for later (use a store;
+ * otherwise see `TaskContext.onUndo`), must not wait, and must not use a clock, randomness or I/O.
  */
 import type { DropReason } from '../base/events.ts';
 import type { World } from '../base/world.ts';
@@ -24,74 +23,74 @@ export interface Receiver<in K = never, in V = never> {
   receive(key: K, value: V, timestamp: number, old?: V): void;
 }
 
-/** Any receiver, when the types were checked where the step was made. */
+/** A receiver without types, which were checked where the step was created. */
 export type AnyReceiver = Receiver<unknown, unknown>;
 
-/** Where nobody reads what comes. */
+/** A receiver that ignores all records. */
 export const discards: AnyReceiver = { receive() {} };
 
-/** What a processor may ask of the task that runs it. */
+/** The interface of a task for its processors. */
 export interface TaskContext {
   readonly partition: number;
   /**
-   * The bytes of the current key as Latin-1 text, see base/bytes.ts; '' for a null key (which no
-   * store accepts).
+   * The bytes of the current key as Latin-1 text (see base/bytes.ts); '' for a null key, which no
+   * store accepts.
    */
   readonly keyText: string;
   /** @deprecated `keyText` */
   readonly keyId: string;
-  /** Position of the record at hand; a timer has none, offset -1. */
+  /** Position of the current record; a timer has none, offset -1. */
   readonly origin: { readonly topic: string; readonly partition: number; readonly offset: number };
-  /** Headers of the record at hand; empty for a timer. */
+  /** Headers of the current record; empty for a timer. */
   headers(): Headers;
-  /** The same as they are written; a copy, so that state may keep it with the record. */
+  /** The same as encoded bytes; a copy, so that state may keep it with the record. */
   headerBytes(): Uint8Array;
-  /** Runs `body` as for a record with these headers: one that state has kept and lets go on now. */
+  /**
+   * Runs `body` as for a record with these headers: for a buffered record that is forwarded now.
+   */
   withHeaders(headers: Uint8Array, body: () => void): void;
-  /** The task's stream time: the greatest timestamp it has taken in, ms UTC; -Infinity at first. */
+  /** The task's stream time: the greatest timestamp so far, ms UTC; -Infinity at first. */
   readonly streamTime: number;
   /**
-   * Records are late by their own source partition, and the watermark makes time pass; else each
-   * step goes by its records.
+   * True if the task follows its sources: lateness by the record's own source partition, time by
+   * the watermark. Otherwise each step follows its records.
    */
   readonly bySource: boolean;
   /**
-   * How far the source partition of the record at hand had come when it was read, ms UTC. A step
-   * that lets something go because time has passed, or joins what came before, sets it for its
-   * results and sets it back.
+   * The stand of the current record: the time of its source partition when it was read, ms UTC. A
+   * step that releases results because time has passed, or joins earlier records, sets it for its
+   * results and restores it.
    */
   stand: number;
-  /** Time has passed up to here for every step, ms UTC; by source only. */
+  /** How far time has passed for every step, ms UTC; only in tasks that follow their sources. */
   readonly passedTime: number;
-  /**
-   * Where the record at hand was read first, where records are put in order of time; set as `stand`
-   * is.
-   */
+  /** Where the current record was first read, if records are ordered by time; set like `stand`. */
   place: SourcePlace | undefined;
-  /** How far time is known to have passed without records, ms UTC; -Infinity when nobody said. */
+  /** How far time has passed without records, ms UTC; -Infinity if unknown. */
   readonly idleClock: number;
   /**
    * Runs `body` with another current key, e.g. to close its windows. Its cells must be loaded. It
-   * is a unit of work of its own: what fails in it is taken back and becomes a dead letter of that
-   * key, while the record at hand goes on. Cells that were read before must be read again after it.
+   * is a separate unit of work: if it fails, its changes are undone and it becomes a dead letter of
+   * that key, while the current record continues. Cells that were read before must be read again
+   * afterwards.
    */
   enter<K>(keyText: string, spec: KeyedBy<K>, body: (key: K) => void): void;
-  /** The same for who knows the key already, or does not ask for it. */
+  /** The same without decoding the key. */
   enterUndecoded(keyText: string, body: () => void): void;
   /** @deprecated `enterUndecoded` */
   enterId(keyText: string, body: () => void): void;
   /** Counts a record that has no effect. */
   drop(step: string, reason: DropReason): void;
-  /** Refuses the record at hand: it goes to the dead letters with its source bytes. Throws. */
+  /** Refuses the current record: it becomes a dead letter with its source bytes. Throws. */
   deadLetter(step: string, reason: string): void;
   /**
-   * To be called by a step that notes something outside of its stores: the record at hand leaves a
-   * trace. True when `onUndo` is to be told how to take it back.
+   * Call before changing anything outside of the step's stores: the current record then counts as
+   * having changed state. If it returns true, call `onUndo`.
    */
   touch(): boolean;
   /**
-   * Says how to take back what the step has just noted outside of its stores, should the record at
-   * hand fail later. To be called when `touch` answers true.
+   * Registers how to undo a change outside of the step's stores, if the current record fails later.
+   * Call it when `touch` returns true.
    */
   onUndo(undo: () => void): void;
   /** Writes a record to a topic, at the commit. The partition follows from the key. */
@@ -105,28 +104,29 @@ export interface GlobalRow {
   readonly timestamp: number;
 }
 
-/** A step that acts when time has passed. */
+/** A step that acts when time passes. */
 export interface TimedStep {
-  /** The next instant at which it has something to do, ms UTC; +Infinity for never. */
+  /** Its next due instant, ms UTC; +Infinity for never. */
   nextDue(): number;
-  /** Time has passed up to `until`, and no record that comes later stands before it, ms UTC. */
+  /** Time has passed up to `until` (ms UTC): no later record has a stand before it. */
   pass(until: number): void;
-  /**
-   * The same without records: also what falls due at `until` itself is done. Default: as `pass`.
-   */
+  /** The same without records, including what falls due at `until` itself. Default: as `pass`. */
   passIdle?(until: number): void;
-  /** The input has ended: all that still waits is done, as if time had passed it. */
+  /** The input has ended: releases everything that still waits, as if time had passed it. */
   end(): void;
   /**
-   * The same of what is due up to `until`, ms UTC (`nextDue`): for steps whose order among each
-   * other users see.
+   * The same for everything due up to `until` (ms UTC, see `nextDue`), for steps whose relative
+   * order is visible.
    */
   endUntil?(until: number): void;
-  /** What waits are records: at the end of the input, what is due before one is done before it. */
+  /**
+   * True if the step buffers records: at the end of the input, earlier due work of other steps runs
+   * before each.
+   */
   readonly holdsRecords?: boolean;
 }
 
-/** What `Step.build` gets: the context, its stores by name, and where its results go. */
+/** The argument of `Step.build`: the context, the stores by name, and the outputs. */
 export interface BuildContext {
   readonly task: TaskContext;
   cells<C>(spec: StoreSpec<unknown, C>): Cells<C>;
@@ -134,35 +134,35 @@ export interface BuildContext {
   globalRow(topic: string, keyText: string): GlobalRow | undefined;
   /** Receiver of the step's output number `port`; 0 is the main one. */
   output(port: number): AnyReceiver;
-  /** Asks to be called when time passes that is not the step's records' own. */
+  /** Registers a step that acts when time passes other than by its own records. */
   onTime(step: TimedStep): void;
   /**
-   * Asks to be called, between two cycles, when the wall clock has passed a multiple of the step's
-   * `wallClockMs`; once, however many it has passed. `now` is how far it is, ms UTC; cells of
-   * stores on the wall clock that are due by then are loaded.
+   * Registers a call, between two cycles, when the wall clock has passed one or more multiples of
+   * the step's `wallClockMs`. `now` is the wall time, ms UTC; cells of stores on the wall clock
+   * that are due by then are loaded.
    */
   onWallClock(tick: (now: number) => void): void;
   /**
-   * Wraps what a step runs because time has passed, so that its error is a dead letter of its key
-   * and not of the record at hand.
+   * Wraps time-driven work of a step, so that its error becomes a dead letter of its key and not of
+   * the current record.
    */
   timer(inner: AnyReceiver): AnyReceiver;
   /**
-   * Keeps the record at hand (its key, position, headers) and answers how to go on with it: in the
-   * same commit, while `onSettle` runs. What `body` throws is the step's error on that record.
+   * Suspends the current record (key, position, headers) and returns a function that resumes it: in
+   * the same commit, while `onSettle` runs. An error of `body` is the step's error on that record.
    */
   suspend(): Resume;
   /**
-   * Asks to be waited for: when the task has taken the records of a round, before its commit. All
-   * that was suspended must have gone on when the promise resolves.
+   * Registers work to wait for, after the records of a round and before the commit. All suspended
+   * records must have been resumed when the promise resolves.
    */
   onSettle(settle: () => Promise<void>): void;
   /**
-   * Asks to be called when the records of a cycle have been taken, before its commit; upstream
-   * first. There is no record at hand then; the cells of all keys that the cycle met are loaded.
+   * Registers a call after the records of a cycle and before its commit, upstream first. There is
+   * no current record then; the cells of all keys of the cycle are loaded.
    */
   onCommit(release: () => void): void;
-  /** Time and chance for steps that ask the world outside; results must not depend on them. */
+  /** Time and randomness for steps that call outside services; results must not depend on them. */
   readonly world: World;
 }
 

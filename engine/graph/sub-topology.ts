@@ -1,7 +1,7 @@
 /**
- * Sub-topologies: the parts of a topology that run as one task a partition. Nodes joined by an edge
- * or by a store belong together; a keyBy cuts, because its records travel through a topic: it ends
- * the part before it (as a writer) and begins the part after it (as a source).
+ * Sub-topologies: the parts of a topology that run as one task per partition. Nodes connected by an
+ * edge or a store belong together. A keyBy divides, because its records travel through a topic: it
+ * ends the part before it (as a writer) and begins the part after it (as a source).
  */
 import { must } from '../base/assert.ts';
 import type { Topology } from './graph.ts';
@@ -11,15 +11,15 @@ import type { Sink, Source } from './topic.ts';
 
 export interface SubTopologySource {
   readonly topic: Source<unknown, unknown>;
-  /** The node whose output 0 the records enter at. */
+  /** The node at whose output 0 the records enter. */
   readonly node: number;
   readonly repartition: boolean;
 }
 
 export interface SubTopology {
-  /** Numbered from upstream down; without a link between them, in the order of the first source. */
+  /** Number, from upstream to downstream; independent parts in the order of their first source. */
   readonly id: number;
-  /** Nodes built in this part; a keyBy is built where its records come from. */
+  /** Nodes built in this part; a keyBy is built in the part that writes it. */
   readonly nodes: readonly number[];
   readonly sources: readonly SubTopologySource[];
   readonly stores: readonly StoreSpec[];
@@ -36,7 +36,7 @@ export function inputsOf(node: GraphNode): readonly Port[] {
 
 export function subTopologies(topology: Topology): readonly SubTopology[] {
   const { nodes } = topology;
-  // Two places a node: 2i where it is built, 2i+1 where its output is; apart for a keyBy only.
+  // Two places per node: 2i where it is built, 2i+1 where its output is; they differ for a keyBy.
   const parent = nodes.flatMap((_, i) => [2 * i, 2 * i + 1]);
   const find = (i: number): number => {
     let root = i;
@@ -76,7 +76,7 @@ export function subTopologies(topology: Topology): readonly SubTopology[] {
 
 type Part = Omit<SubTopology, 'id'>;
 
-/** Parts in an order in which each comes after those that write what it reads, but for cycles. */
+/** Orders parts so that each follows the parts that write its input, except in cycles. */
 function upstreamFirst(topology: Topology, parts: readonly Part[]): Part[] {
   const writes = parts.map((part) => {
     const own = part.nodes.map((id) => topology.nodes[id] as GraphNode);
@@ -103,7 +103,7 @@ function sourceOf(node: GraphNode): SubTopologySource[] {
   return [{ topic, node: node.id, repartition: true }];
 }
 
-/** Every topic that a topology writes by sinks and side outputs, once each. */
+/** Every topic that a topology writes with sinks and side outputs, once each. */
 export function writtenTopics(topology: Topology): readonly Sink<never, never>[] {
   const topics = new Map<string, Sink<never, never>>();
   for (const node of topology.nodes) {

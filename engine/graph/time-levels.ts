@@ -27,7 +27,7 @@ export interface TimeLevelPlan {
   readonly behindMs: number;
   /** Levels with the same inputs have one number, upstream first. */
   readonly round: number;
-  /** Repartition topics, by logical name, in which its time is told. */
+  /** Repartition topics, by logical name, that carry its time. */
   readonly tells: readonly string[];
 }
 
@@ -73,7 +73,7 @@ export function oneLevel(inputs: readonly number[], tells: readonly string[]): T
 /**
  * @param held sources of the part that hold it back, by index
  * @param waysBack those of them that carry what the part, or what follows from it, has written
- * @param tells topics that are told the part's time, by logical name
+ * @param tells topics that carry the part's time, by logical name
  */
 export function timeLevels(
   topology: Topology,

@@ -1,12 +1,12 @@
 /**
- * Whose time counts in each sub-topology, read off the graph.
+ * Which rule of time each sub-topology follows, derived from the graph.
  *
- * A part goes *by its sources* when something that depends on time reads what has travelled through
- * a repartition topic, or when one of its sources says how far out of order it is: then records are
- * late by their own source partition, and the watermark closes windows and fires timers
- * (time/watermark.ts). Every other part goes *by its records*, as Kafka Streams does: each step's
- * time is the greatest timestamp it has seen. For one source partition both are the same, but that
- * records which were filtered out before a step move the first and not the second.
+ * A part follows *its sources* if a time-dependent step reads records of a repartition topic, or if
+ * one of its sources sets `disorder`: then lateness depends on the record's own source partition,
+ * and the watermark closes windows and fires timers (time/watermark.ts). Every other part follows
+ * *its records*, as in Kafka Streams: each step's time is the greatest timestamp it has seen. For a
+ * single source partition the rules are equal, except that records filtered out before a step only
+ * advance the first.
  *
  * Within a part steps may wait for different inputs: time-levels.ts.
  */
@@ -17,15 +17,15 @@ import { isTimedNode, leadingNodes, oneLevel, type TimeLevels, timeLevels } from
 
 export interface PartTime extends TimeLevels {
   readonly bySource: boolean;
-  /** Repartition topics, by logical name, in which the part's tasks tell how far they are. */
+  /** Repartition topics, by logical name, to which the part's tasks write promises. */
   readonly tells: readonly string[];
   /**
-   * The same whose records say where they were read first, because they are put in order of time.
+   * Those whose records also carry where they were first read, because they are ordered by time.
    */
   readonly placed: readonly string[];
-  /** A step of the part puts records in order of time. */
+  /** True if a step of the part orders records by time. */
   readonly ordersByTime: boolean;
-  /** For each source of the part, what it is waited for by: see `SourceKind`. */
+  /** For each source of the part, how time waits for it. */
   readonly inputs: readonly InputTime[];
 }
 
@@ -43,11 +43,11 @@ export type InputTime =
       readonly behindMs: number;
     }
   /**
-   * Holds nobody back: a table that is only looked up, or what nothing that depends on time reads.
+   * Holds no step back: a table that is only looked up, or an input of steps without time.
    */
   | { readonly kind: 'free' };
 
-/** By sub-topology. */
+/** The plan of each sub-topology. */
 export function timePlan(topology: Topology): readonly PartTime[] {
   const parts = subTopologies(topology);
   const writers = writerOf(topology, parts);
@@ -179,7 +179,7 @@ function isDisordered({ nodes }: Topology, part: SubTopology): boolean {
   });
 }
 
-/** Something in the part waits for instants of event time. */
+/** True if a step of the part waits for instants of event time. */
 function isTimed({ nodes }: Topology, part: SubTopology | undefined): boolean {
   return (part?.nodes ?? []).some((id) => isTimedNode(nodes[id] as GraphNode));
 }
@@ -229,7 +229,7 @@ function reachable(
   return all;
 }
 
-/** Records of the topic, or what is made of them, are put in order of time. */
+/** True if records of the topic, or records derived from them, are ordered by time. */
 function isPlaced(
   topology: Topology,
   parts: readonly SubTopology[],
@@ -248,7 +248,7 @@ function ordersByTime({ nodes }: Topology, part: SubTopology | undefined): boole
   });
 }
 
-/** The source feeds a table whose changes nobody hears of: its rows are read when a stream asks. */
+/** True if the source feeds a table whose changes no step receives: only its rows are read. */
 function isLookedUp({ nodes }: Topology, source: number): boolean {
   const into = (from: Port['node']) =>
     nodes.flatMap((node) =>

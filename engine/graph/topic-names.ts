@@ -1,12 +1,12 @@
 /**
- * Names of the topics that Millrace makes for itself, all led by the application's name; and what a
- * name may be.
+ * Names of Millrace's own topics, all with the application's name as prefix, and the rules of topic
+ * names.
  */
 
-/** Kafka takes no longer name. */
+/** Kafka's limit of a topic name. */
 const longest = 249;
 
-/** Why a topic cannot have this name, or a part of it; undefined when it can. */
+/** Why a topic name cannot be, or contain, this name; undefined if it can. */
 export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string' || name === '') return 'is no text, or empty: give it a name';
   if (!/^[A-Za-z0-9._-]+$/.test(name)) {
@@ -17,7 +17,10 @@ export function nameProblem(name: unknown): string | undefined {
   return `has ${name.length} letters, a topic has ${longest} at most: choose a shorter one`;
 }
 
-/** Topics whose names differ in '.' and '_' only are one to Kafka, which names its metrics so. */
+/**
+ * Kafka treats topics whose names differ only in '.' and '_' as colliding, because of its metric
+ * names.
+ */
 export function collisionName(name: string): string {
   return name.replaceAll('.', '_');
 }

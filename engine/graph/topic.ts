@@ -1,6 +1,6 @@
 /**
- * A topic: its name and how its keys and values are written. A topology names topics; the log keeps
- * them. `Source` and `Sink` are the two one-way views, so that a narrowed stream may be written to
+ * A topic: its name and the serdes of its keys and values. A topology names topics; the log stores
+ * them. `Source` and `Sink` are the two one-way views, so that a narrowed stream can be written to
  * a wider topic.
  */
 
@@ -23,17 +23,17 @@ export interface TopicSettings {
   /** Number of partitions when Millrace creates the topic; default: the application's. */
   readonly partitions?: number;
   /**
-   * 'delete': old batches go when `retentionMs` is over; 'compact': the last value of a key stays;
-   * 'consumed': batches go when every group that reads the topic has committed what they hold.
+   * 'delete': batches are deleted after `retentionMs`; 'compact': the last value of each key stays;
+   * 'consumed': batches are deleted when every group that reads the topic has consumed them.
    */
   readonly cleanup?: 'delete' | 'compact' | 'consumed';
-  /** How long records are kept, in ms by record timestamp; absent = for ever. */
+  /** How long records are kept, in ms by record timestamp; absent: without limit. */
   readonly retentionMs?: number;
 }
 
 /**
- * Chooses the partition of a record, from 0 to `partitions` - 1. It must answer the same for all
- * records of a key, now and after a restart; else the key's state is torn.
+ * Returns the partition of a record, from 0 to `partitions` - 1. It must return the same for all
+ * records of a key, also after a restart; otherwise the key's state is split.
  */
 export type Partitioner<in K, in V> = (
   key: K | null,
@@ -73,24 +73,24 @@ export interface TopicOptions<K, V> extends TopicSettings {
   /** Default: MessagePack. */
   readonly value?: Serde<V>;
   /**
-   * Who else writes the topic must choose the same. Default: murmur2 of the key's bytes, as
-   * Kafka's.
+   * Other writers of the topic must use the same partitioner. Default: murmur2 of the key's bytes,
+   * as in Kafka.
    */
   readonly partitioner?: Partitioner<K, V>;
 }
 
 /**
- * The last argument of what makes keys: options, which must name how keys are written unless these
- * are texts. The default is UTF-8 text, and would refuse every record with another key.
+ * The last argument of functions that define keys: options, which must include a key serde unless
+ * keys are strings. The default serde, UTF-8, would refuse every other key.
  */
 export type KeyOptions<K, Options> = [K] extends [string]
   ? [options?: Options & { readonly key?: Serde<K> }]
   : [options: Options & { readonly key: Serde<K> }];
 
 /**
- * Declares a topic, e.g. `topic<string, Order>('orders')`. Keys that are no texts need a serde:
+ * Declares a topic, e.g. `topic<string, Order>('orders')`. Keys that are not strings need a serde:
  * `topic<number, Order>('orders', { key: int64 })`.
- * @throws CONFIG_INVALID for a setting that makes no sense
+ * @throws CONFIG_INVALID for an invalid setting
  */
 export function topic<K = string, V = unknown>(
   name: string,

@@ -1,17 +1,16 @@
 /**
- * What must hold of a topology before it runs:
- * 1. Kafka takes every name of a topic, those that are made for stores and repartitions included,
- * and
- *    no two of them differ in '.' and '_' only;
+ * Checks a topology before it runs:
+ * 1. Kafka accepts every topic name, including those derived for stores and repartitions, and
+ *    no two of them differ only in '.' and '_';
  * 2. no two stores, and no two repartition topics, have the same name;
  * 3. it reads at least one topic, and reads none twice;
  * 4. a topic that is read and written, or written twice, has one format of keys and one of values;
- * 5. topics that are read together have the same number of partitions, where they say one;
+ * 5. topics that are read together have the same number of partitions, if declared;
  * 6. topics whose records meet in a store are partitioned by the same function;
- * 7. no keyBy sends records to where nobody reads them;
- * 8. what meets in a store, or in a join, has keys of one format, which is that of the store;
- * 9. no step has settings that it says are wrong, such as a session window without merge.
- * All problems are reported at once, each with the line that made it and the remedy.
+ * 7. every keyBy has a reader;
+ * 8. inputs of a store or a join have keys of one format, that of the store;
+ * 9. no step reports a configuration error, such as a session window without merge. All problems
+ * are reported at once, each with the line that caused it and the remedy.
  */
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from './graph.ts';
@@ -59,7 +58,7 @@ interface NamedTopic {
   readonly callSite: string;
 }
 
-/** Topics of the author's: read, written, of global tables, and side outputs. */
+/** The author's topics: read, written, of global tables, and side outputs. */
 function authorsTopics(topology: Topology): NamedTopic[] {
   const what = 'topic';
   return [
@@ -72,7 +71,7 @@ function authorsTopics(topology: Topology): NamedTopic[] {
   ];
 }
 
-/** Topics that Millrace makes for an application. */
+/** Millrace's own topics for an application. */
 function ownTopics(application: string, topology: Topology): NamedTopic[] {
   const made = topology.nodes.flatMap((node): NamedTopic[] => {
     if (node.type !== 'step') return [];
@@ -95,7 +94,7 @@ function ownTopics(application: string, topology: Topology): NamedTopic[] {
   ];
 }
 
-/** What is wrong with the names of topics when the topology runs as an application of that name. */
+/** Problems of the topic names if the topology runs as an application with this name. */
 export function topicNameProblems(application: string, topology: Topology): string[] {
   const problems: string[] = [];
   const first = new Map<string, NamedTopic>();
@@ -133,7 +132,7 @@ function nameProblems(topology: Topology): string[] {
   for (const node of topology.nodes) {
     for (const name of ownedNames(node)) check(name, 'step', node.callSite);
   }
-  // A name that is wrong by itself is not told again as a part of others.
+  // An invalid name is not reported again as a part of others.
   return problems.length > 0 ? problems : topicNameProblems(topology.name, topology);
 }
 
@@ -174,7 +173,7 @@ interface TopicUse {
   readonly callSite: string;
 }
 
-/** Every use of a topic has the formats of the first one. */
+/** Every use of a topic must have the formats of the first one. */
 function formatProblems(topology: Topology): string[] {
   const first = new Map<string, TopicUse>();
   const problems: string[] = [];
@@ -243,10 +242,10 @@ function partitionerProblems(topology: Topology): string[] {
   );
 }
 
-/** Where the keys of a node's records come from, by their format. */
+/** The origins of the keys of a node's records, by format. */
 type KeyOrigins = ReadonlyMap<string, { readonly topic: string; readonly callSite: string }>;
 
-/** The same key in another format is another key: such sides would never meet. */
+/** The same key in another format has other bytes: such sides would never match. */
 function keyProblems({ nodes }: Topology): string[] {
   const origins: KeyOrigins[] = [];
   return nodes.flatMap((node) => {
@@ -279,8 +278,8 @@ function keyProblems({ nodes }: Topology): string[] {
         `${callSite}: '${name}': keys are written as ${a} and as ${b}, so the same key would be two: declare the topics with one serde, or bring one to the other's keys with keyBy`,
       ];
     }
-    // `process` over windows keeps its state by the key of their records, which is what places
-    // them.
+    // `process` over windows keeps its state by the records' key, which determines the
+    // partition.
     const store = stores.find(({ key }) => key.format !== one[0]);
     if (store === undefined || kind === 'process') return [];
     return [

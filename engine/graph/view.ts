@@ -1,36 +1,35 @@
 /**
- * Tables that keep no rows of their own (mapped, filtered, joined): their rows follow from stores.
+ * Tables without a store of their own (mapped, filtered, joined): their rows are derived from
+ * stores.
  */
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Topology } from './graph.ts';
 import type { StoreHandle, StoreRow, StoreSpec } from './store-spec.ts';
 
 export interface TableView {
-  /** Has a '/', as no store has. */
+  /** Contains a '/', which store names cannot. */
   readonly name: string;
-  /** Stores and views that its rows are made of; all in one sub-topology. */
+  /** Stores and views that its rows derive from; all in one sub-topology. */
   readonly of: readonly string[];
-  /** A store that keeps a history shows only the newest row of each key. */
+  /** True if a store with a history shows only the newest row of each key. */
   readonly newestOnly: boolean;
-  /** Its rows, of the rows of each in `of`; a text: why there are none that could be read. */
+  /** Derives its rows from the rows of each in `of`; a string: why its rows cannot be read. */
   readonly rows: ((inputs: readonly (readonly StoreRow[])[]) => StoreRow[]) | string;
 }
 
 export interface Readable {
   /** A store or a view. */
   readonly table: string;
-  /** A store that it comes from: its tasks hold the rows, and its keys are the rows' keys. */
+  /** A store that it derives from: its tasks have the rows, and its keys are the rows' keys. */
   readonly store: string;
 }
 
-/**
- * What is shown of a row: plain data; undefined leaves the row out. `args` is as the asker sent it.
- */
+/** Formats a row as plain data; undefined skips the row. `args` is unchanged from the request. */
 export type ShowRow = (row: StoreRow, args: unknown) => unknown;
 
 /**
- * How the rows of an exported table are shown, where its author says: a function `show` beside the
- * handle. It is called in the thread that has the rows, so that only its answer travels.
+ * The author's function for formatting the rows of an exported table: `show` beside the handle. It
+ * is called in the thread that has the rows, so that only its result is sent.
  */
 export function shownBy({ exports }: Topology, name: string): ShowRow | undefined {
   const value = (exports as Readonly<Record<string, unknown>> | null | undefined)?.[name];
@@ -38,7 +37,7 @@ export function shownBy({ exports }: Topology, name: string): ShowRow | undefine
   return typeof show === 'function' ? (show as ShowRow) : undefined;
 }
 
-/** A table that can be asked for rows. */
+/** A table that can be queried. */
 export interface ListedTable extends Readable {
   readonly name: string;
   readonly kind: string;
@@ -74,7 +73,7 @@ function readableOrNot(topology: Topology, name: string): Readable | undefined {
   }
 }
 
-/** The stores that the rows of a table follow from. */
+/** The stores that the rows of a table derive from. */
 export function storesOf(topology: Topology, table: string): readonly string[] {
   const view = topology.views.get(table);
   if (view === undefined) return [table];
@@ -82,8 +81,8 @@ export function storesOf(topology: Topology, table: string): readonly string[] {
 }
 
 /**
- * The table of a name: that of a store, of a view, or of a table among the topology's exports.
- * @throws STORE_UNKNOWN when there is none, TABLE_NOT_KEPT when its rows cannot be read
+ * Finds a table by name: of a store, a view, or an export of the topology.
+ * @throws STORE_UNKNOWN if there is none, TABLE_NOT_KEPT if its rows cannot be read
  */
 export function readableTable(topology: Topology, name: string): Readable {
   const stores = new Set(
@@ -105,7 +104,7 @@ export function readableTable(topology: Topology, name: string): Readable {
   throw new MillraceError('STORE_UNKNOWN', { store: name, stores: known.join(', ') });
 }
 
-/** Tables that the author returned from `topology()`, by the name they have there. */
+/** Tables that `define` returned, by their names there. */
 function exportedTables({ exports }: Topology): ReadonlyMap<string, string> {
   if (typeof exports !== 'object' || exports === null) return new Map();
   return new Map(

@@ -50,9 +50,7 @@ export function changeRoutes(asked: AskedChanges): readonly StreamRoute[] {
   ];
 }
 
-/**
- * The current rows of keys: each change is followed by a look, so what is told may be newer still.
- */
+/** Yields the current rows of keys: each change triggers a read, so the row may be even newer. */
 async function* rowsOf(
   tables: TableQuestions,
   name: string,

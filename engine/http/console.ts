@@ -1,7 +1,6 @@
 /**
- * The console: a page, and what it shows of any topology (docs/CONSOLE.md). Counters are summed up
- * from events that are told anyway; log and tasks are asked once a second, and only while somebody
- * looks.
+ * The console: a page with data of any topology (docs/CONSOLE.md). Counters are sums of events that
+ * are emitted anyway; log and tasks are queried once a second, and only while a page is open.
  */
 
 import type { Clock } from '../base/clock.ts';
@@ -51,11 +50,11 @@ interface TopicState {
   readonly partitions: number;
   /** Sum of the end offsets: its growth is what is written. */
   readonly end: number;
-  /** Records that are kept: on Kafka at most so many. */
+  /** Number of kept records; on Kafka an upper bound. */
   readonly kept: number;
   /** Records that wait to be read; absent of topics that the tasks do not read. */
   readonly lag?: number;
-  /** Partitions that tasks read, and of which nobody says what waits in them. */
+  /** Partitions that tasks read and whose backlog is unknown. */
   readonly unknown?: number;
 }
 
@@ -83,7 +82,7 @@ export class Console implements PageServer {
     void this.watch.sample(options.scheduler, this.#closed.signal);
   }
 
-  /** Ends the streams: whoever looks is told that the process has gone. */
+  /** Ends the streams, so that open pages learn that the process has ended. */
   close(): void {
     this.#closed.abort();
   }
@@ -173,7 +172,7 @@ export class Console implements PageServer {
     });
   }
 
-  /** Log and tasks are asked at most once in a while, whoever looks. */
+  /** Queries log and tasks at most once per interval, for all open pages together. */
   #lookNow(): Promise<Look> {
     const running = this.#options.running();
     if (running === undefined) return Promise.resolve({ topics: {} });

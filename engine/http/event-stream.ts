@@ -5,9 +5,9 @@ import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import type { ServerEvent } from './routes.ts';
 
 export interface StreamLimits {
-  /** A reader that takes nothing for so long is cut off, ms. */
+  /** A reader that reads nothing for this time is disconnected, ms. */
   readonly stalledMs: number;
-  /** A stream ends after so long, so that who may read is asked again, ms. */
+  /** A stream ends after this time, so that access is checked again, ms. */
   readonly mostMs: number;
   /** Streams at a time. */
   readonly most: number;
@@ -32,8 +32,8 @@ export class Streams {
   }
 
   /**
-   * Sends events until the reader goes, `events` ends, or one of the limits is reached. What ends
-   * it is told by a last event: `cut` (too slow), `again` (come back), `failed`.
+   * Sends events until the reader leaves, `events` ends, or a limit is reached. A last event has
+   * the reason: `cut` (too slow), `again` (reconnect), `failed`.
    */
   async send(
     response: ServerResponse,

@@ -20,7 +20,7 @@ export interface Health {
   readonly commitId: number;
   /** Since the last commit, ms; null before the first. */
   readonly lastCommitAgeMs: number | null;
-  /** Greatest event time taken in, ms UTC; null before the first record. */
+  /** Greatest event time so far, ms UTC; null before the first record. */
   readonly streamTime: number | null;
   /** Partitions that cannot be read now, and why; the status is 'waiting' while there are any. */
   readonly stalled: readonly StalledPartition[];
@@ -28,7 +28,7 @@ export interface Health {
   readonly paused: TelemetryEvents['pauseChanged'];
 }
 
-/** It answers questions and loses nothing: an orchestrator has nothing to do. */
+/** True if the process serves requests and loses nothing, so an orchestrator need not act. */
 export function isReady({ status }: { readonly status: string }): boolean {
   return status === 'running' || status === 'paused';
 }

@@ -31,7 +31,7 @@ export interface HttpOptions {
   readonly health: () => Health;
   /** The metrics in the text format of Prometheus. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
-  /** Asked anew at each request: undefined while the application is not there yet. */
+  /** Called for each request; undefined while the application is starting. */
   readonly routes?: () => readonly AnyRoute[] | undefined;
   /** The console, at / and below /console/. */
   readonly page?: PageServer;
@@ -39,7 +39,7 @@ export interface HttpOptions {
 
 /** A configuration with some thousand segments has a few hundred kilobytes. */
 const bodyBytesMax = 4 * 1024 * 1024;
-/** Of a body that is too large so much is read, and for so long, before it is answered. */
+/** How much of an oversized body is read, and for how long, before the response. */
 const [restBytesMax, restMs] = [16 * bodyBytesMax, 1_000];
 const statuses: Partial<Record<ErrorCode, number>> = {
   BODY_TOO_LARGE: 413,
@@ -240,7 +240,7 @@ function untilGone(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-/** What is asked for; a text says what is wrong with the request. */
+/** The request's target; a string says what is wrong with the request. */
 function targetOf({ url = '', headers: { host } }: IncomingMessage): URL | string {
   // Not a proxy; and two slashes would begin a host.
   if (!url.startsWith('/') || url.startsWith('//')) return 'the path must begin with one slash';

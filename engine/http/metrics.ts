@@ -64,18 +64,18 @@ export function requestMetrics(): RequestMetrics {
     'route',
     'reason',
   ]);
-  const events = counter('events_received_total', 'Events from outside, by what became of them', [
+  const events = counter('events_received_total', 'Received events, by outcome', [
     'source',
     'outcome',
   ]);
   const undeclared = counter(
     'properties_undeclared_total',
-    'Properties that the catalogue does not name, dropped at the door',
+    'Properties that the catalogue does not declare, dropped on receipt',
     ['source'],
   );
   const seconds = new Histogram({
     name: 'millrace_http_request_seconds',
-    help: "From a request's head to the end of its answer, by route",
+    help: "Time from a request's head to the end of its response, by route",
     labelNames: ['route'],
     buckets,
     registers,

@@ -1,6 +1,6 @@
 /**
  * The files of the console's page. The package has them built, in dist/console; a source tree
- * builds them when the first one is asked for and keeps them in memory.
+ * builds them on the first request and keeps them in memory.
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';

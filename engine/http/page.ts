@@ -1,19 +1,19 @@
-/** What the console's server answers with, whichever HTTP server carries it. */
+/** The responses of the console, for any HTTP server. */
 
 export interface PageAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** A stream is written as it comes, until its end or until nobody listens any more. */
+  /** A stream is written as it arrives, until it ends or the client disconnects. */
   readonly body: string | Uint8Array | AsyncIterable<string>;
 }
 
-/** The console, as the HTTP servers know it: answers GET below `/console/`. */
+/** The console for HTTP servers: serves GET below `/console/`. */
 export interface PageServer {
   /** True for what holds no data of the application: the page itself. */
   isPublic(path: string): boolean;
   /**
    * Undefined for a path that is not the console's. Throws a MillraceError for a wrong question.
-   * @param signal aborts when nobody waits for the answer any more
+   * @param signal aborts when the client no longer waits
    */
   answer(
     path: string,

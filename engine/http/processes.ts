@@ -95,7 +95,7 @@ export class HttpProcesses implements OtherProcesses {
   }
 }
 
-/** What this process answers the others: only of tasks that it holds itself. */
+/** The routes for other processes of the application: only about tasks of this process. */
 export function processRoutes(asked: {
   readonly local: Pick<LocalTasks, 'ask' | 'commitId'>;
   readonly owners: Owners;

@@ -1,6 +1,5 @@
 /**
- * Questions that an application answers over HTTP: declared once, for every server that serves
- * them.
+ * HTTP routes of an application, declared once for every server.
  */
 import { MillraceError } from '../base/errors.ts';
 import { instantIn } from '../base/instant-text.ts';
@@ -23,7 +22,7 @@ export interface RouteText {
   readonly answer?: object;
 }
 
-/** A question that an application answers. */
+/** An HTTP route of an application. */
 export interface Route {
   /** 'POST' has a body of JSON. */
   readonly method: 'GET' | 'POST';
@@ -36,16 +35,15 @@ export interface Route {
   readonly byPost?: string | null;
   readonly about?: RouteText;
   /**
-   * Who may ask, where accounts are set; default 'read'. A server without accounts answers it to
-   * this machine alone.
+   * Role that may use the route, with accounts; default 'read'. Without accounts, it is only served
+   * to this machine.
    */
   readonly role?: 'operate';
   /** It is asked by other processes of the application, and checks by itself who asks. */
   readonly isInternal?: true;
   /**
-   * Answers what is sent as JSON. A MillraceError is the asker's: 400, or what `statusOf` says of
-   * it.
-   * @param signal aborts when nobody waits for the answer any more
+   * Returns the JSON response. A MillraceError is the client's: 400, or the status of `statusOf`.
+   * @param signal aborts when the client no longer waits
    */
   answer(
     query: URLSearchParams,
@@ -58,7 +56,7 @@ export interface Route {
 /** One event of a stream. */
 export interface ServerEvent {
   readonly event: string;
-  /** Where whoever comes again goes on, told as Last-Event-ID. */
+  /** Position for a client that reconnects, sent as Last-Event-ID. */
   readonly id?: string;
   /** Absent: a sign of life, which only moves the reader's place. */
   readonly data?: object;
@@ -69,8 +67,8 @@ export interface StreamRoute extends Pick<Route, 'path' | 'byPost' | 'about'> {
   readonly method: 'GET';
   readonly answer?: undefined;
   /**
-   * Answers before the first event, so that what is wrong with the question has its status.
-   * @param lastId of the event that the asker has seen last
+   * Returns before the first event, so that an invalid request gets its status.
+   * @param lastId id of the last event that the client received
    */
   subscribe(
     query: URLSearchParams,
@@ -85,7 +83,7 @@ export function isStream(route: AnyRoute): route is StreamRoute {
   return route.answer === undefined;
 }
 
-/** Where a subscriber goes on: by the header, or where a client cannot set it by the query. */
+/** Where a subscriber continues: from the header, or, if a client cannot set it, from the query. */
 export function lastEventId(
   header: string | readonly string[] | undefined,
   query: URLSearchParams,
@@ -167,7 +165,7 @@ export function countOf(
 }
 
 /**
- * ms UTC of an instant: so many ms since 1970, or ISO 8601 with its zone.
+ * Parses an instant, ms since 1970 or ISO 8601 with a zone, to ms UTC.
  * @throws CONFIG_INVALID
  */
 export function instantOf(text: string, field: string): number {

@@ -6,9 +6,9 @@ import type { Owners } from '../runtime/owners.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { HttpProcesses } from './processes.ts';
 
-/** Somebody, or nobody, who holds tasks. */
+/** A process that holds tasks, or tasks that no process holds. */
 export interface Holding {
-  /** host:port; null of this process, and of tasks of which nobody has said that they are open. */
+  /** host:port; null for this process, and for tasks that no process reports as open. */
   readonly address: string | null;
   readonly isHere: boolean;
   readonly answers: boolean;
@@ -19,7 +19,7 @@ export interface SharedTasks {
   readonly processes: readonly Holding[];
   /** Of the partitions that others read. */
   readonly lags: readonly PartitionLag[];
-  /** Partitions of which nobody says what waits in them. */
+  /** Partitions whose backlog is unknown. */
   readonly unknown: readonly TopicPartition[];
 }
 

@@ -85,7 +85,7 @@ export async function newestRecords(
     const start = await log.startOffset(at);
     starts.set(partition, start);
     const end = before?.[partition] ?? (await log.endOffset(at));
-    // Gaps hold no records: what is read may be fewer than asked for, and the next page goes on.
+    // Gaps have no records: a page may be shorter than requested, and the next one continues.
     let from = Math.max(start, end - limit);
     while (from < end) {
       const batch = await log.read(at, from, { records: limit });

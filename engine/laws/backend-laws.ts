@@ -6,9 +6,9 @@ import { type Law, mustReject } from './law.ts';
 /** A factory of a state backend, and where its stores go. */
 export interface OpenedBackends {
   readonly backends: BackendFactory;
-  /** A directory that is not there yet. */
+  /** A directory that does not exist yet. */
   readonly directory: string;
-  /** Removes what is left. */
+  /** Removes everything that is left. */
   dispose(): Promise<void>;
 }
 
@@ -16,14 +16,14 @@ export interface OpenedBackends {
 export interface BackendUnderTest {
   /** Called for every law. */
   open(): Promise<OpenedBackends>;
-  /** False: stores live as long as the factory, as in memory. Default true. */
+  /** False: stores live only as long as the factory, as in memory. Default true. */
   readonly onDisk?: boolean;
 }
 
 const bytes = (...values: number[]) => Buffer.from(values);
 const shown = (found: readonly (Buffer | undefined)[]) => found.map((value) => value && [...value]);
 
-/** The laws of a state backend. Each opens what `under.open` gives, and disposes of it. */
+/** The laws of a state backend. Each opens a backend with `under.open`, and disposes of it. */
 export function backendLaws(under: BackendUnderTest): readonly Law[] {
   const law = (
     name: string,

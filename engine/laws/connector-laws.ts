@@ -6,15 +6,18 @@ import type { Law } from './law.ts';
 
 /** How the laws reach a connector. */
 export interface ConnectorUnderTest {
-  /** A new connector over the same input each time, which must be finite and not change. */
+  /**
+   * Creates a connector over the same input each time; the input must be finite and must not
+   * change.
+   */
   make(): SourceConnector | Promise<SourceConnector>;
-  /** Partitions of the topics that it writes, by name. Default: one each. */
+  /** Number of partitions of the topics that it writes, by name. Default: one each. */
   readonly partitionsOf?: Readonly<Record<string, number>>;
 }
 
 const deadLetterTopic = 'law-dead-letters';
 
-/** What a chunk hands over, one text a record. */
+/** The records of a chunk, one string per record. */
 function recordsOf(chunk: SourceChunk): string[] {
   return chunk.outputs.flatMap(({ topic, partition, image }) => {
     const batch = new PackedBatch(image);
@@ -27,7 +30,7 @@ function recordsOf(chunk: SourceChunk): string[] {
   });
 }
 
-/** As a log keeps it. */
+/** The cursor as a log stores it. */
 const kept = (cursor: unknown): unknown =>
   cursor === undefined ? undefined : JSON.parse(JSON.stringify(cursor));
 
@@ -67,7 +70,7 @@ function readingOf(under: ConnectorUnderTest) {
 type Reading = ReturnType<typeof readingOf>;
 
 /**
- * The laws of a connector. Its input must have records, and few enough to be read some dozen times.
+ * The laws of a connector. Its input must have records, few enough to be read a few dozen times.
  */
 export function connectorLaws(under: ConnectorUnderTest): readonly Law[] {
   const reading = readingOf(under);
@@ -110,7 +113,7 @@ function cursorLaws({ chunksFrom, everything }: Reading): readonly Law[] {
         const before: string[] = [];
         for (const chunk of chunks) {
           before.push(...recordsOf(chunk));
-          // A runtime commits no cursor without a reason.
+          // A runtime commits a cursor only with records or `moved`.
           if (chunk.records === 0 && chunk.moved !== true) continue;
           const after = await everything(chunk.cursor, 3);
           assert.deepEqual([...before, ...after].sort(), whole);

@@ -1,4 +1,4 @@
-/** `millrace/laws`: what each adapter of a port must keep, for any test runner. */
+/** `millrace/laws`: the laws that each adapter of a port must obey, for any test runner. */
 export { type BackendUnderTest, backendLaws, type OpenedBackends } from './backend-laws.ts';
 export { type ConnectorUnderTest, connectorLaws } from './connector-laws.ts';
 export type { Law } from './law.ts';

@@ -1,8 +1,8 @@
-/** Records as laws and tests write and read them. */
+/** Helpers of laws and tests to write and read records. */
 import type { Append } from '../log/log.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 
-/** Key and value as UTF-8 text; the timestamp is ms UTC, 0 when absent. */
+/** Key and value as UTF-8 text; the timestamp is ms UTC, default 0. */
 export type Row = readonly [key: string | null, value: string | null, timestamp?: number];
 
 /** Records for one partition. */

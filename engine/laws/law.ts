@@ -8,13 +8,16 @@ import { isMillraceError } from '../base/errors.ts';
 
 /** One law of a port. */
 export interface Law {
-  /** A sentence that says what holds. */
+  /** A sentence that states the law. */
   readonly name: string;
-  /** Rejects with an AssertionError when it does not hold. */
+  /** Rejects with an AssertionError if the law is violated. */
   check(): Promise<void>;
 }
 
-/** Rejects unless the promise rejects; with a code, with an error of Millrace that has it. */
+/**
+ * Rejects unless the promise rejects; with a code, unless it rejects with an error of Millrace with
+ * this code.
+ */
 export async function mustReject(promise: Promise<unknown>, code?: string): Promise<unknown> {
   const error = await promise.then(
     () => undefined,

@@ -11,19 +11,19 @@ export interface OpenedLog {
   readonly log: Log;
   /** Closes the log and opens it again; absent for a log that lives only as long as its process. */
   reopen?(): Promise<Log>;
-  /** Closes the log and removes what it has left. */
+  /** Closes the log and removes its data. */
   dispose(): Promise<void>;
 }
 
 /** How the laws reach a log, and what it cannot do. */
 export interface LogUnderTest {
-  /** Opens a log. It may be the same one each time: every law makes topics of its own. */
+  /** Opens a log. It may be the same one each time, because every law creates its own topics. */
   open(): Promise<OpenedLog>;
-  /** Begins the names of topics and writers, where others use the log too. Default 'law'. */
+  /** Prefix of the names of topics and writers, if the log has other users. Default 'law'. */
   readonly prefix?: string;
-  /** False: offsets have gaps, as where a transaction takes one. Default true. */
+  /** False: offsets have gaps, such as those of transaction markers. Default true. */
   readonly dense?: boolean;
-  /** False: somebody else applies retention and compaction. Default true. */
+  /** False: retention and compaction are applied elsewhere. Default true. */
   readonly maintains?: boolean;
   /** False: a writer does not know the id of its last commit. Default true. */
   readonly tellsCommitId?: boolean;
@@ -31,13 +31,13 @@ export interface LogUnderTest {
   readonly keepsMetadata?: boolean;
 }
 
-/** What a law gets: a log with its two topics, of two partitions and of one. */
+/** The environment of a law: a log with two topics, one with two partitions and one with one. */
 export interface LawLog {
   readonly log: Log;
   readonly opened: OpenedLog;
   readonly one: string;
   readonly two: string;
-  /** A writer's id, or a group's. */
+  /** Id of a writer or a group. */
   readonly id: string;
 }
 
@@ -47,7 +47,7 @@ export function at(topic: string, partition = 0): TopicPartition {
   return { topic, partition };
 }
 
-/** One maker of laws for a port: each law gets an open log with topics of its own. */
+/** Creates laws for a port: each law gets an open log with its own topics. */
 export function lawsOver(under: LogUnderTest, port: string) {
   let made = 0;
   return (name: string, check: (given: LawLog) => Promise<void>): Law => ({
@@ -70,7 +70,7 @@ export function lawsOver(under: LogUnderTest, port: string) {
   });
 }
 
-/** Everything from `from` on, whatever the limit of one read. */
+/** Reads everything from `from` on, whatever the limit of one read. */
 async function readAll(log: Log, from: TopicPartition, records: number): Promise<string[]> {
   const rows: string[] = [];
   let next = await log.startOffset(from);

@@ -43,7 +43,7 @@ async function fetched(member: Member, partition: TopicPartition, from: number):
 }
 
 /**
- * The laws of members and of committed offsets, over a log. A law waits as long as the log takes.
+ * The laws of members and of committed offsets, over a log. A law waits as long as the log needs.
  */
 export function memberLaws(under: LogUnderTest): readonly Law[] {
   const law = lawsOver(under, 'member');
@@ -78,7 +78,7 @@ export function memberLaws(under: LogUnderTest): readonly Law[] {
       const writer = await log.openWriter(id, () => member);
       assert.equal(await log.committed(id, at(one)), undefined);
       const offsets = [{ ...at(one), offset: 2, metadata: 'beside' }];
-      // Where a topic that is missing may come yet, the commit waits for it.
+      // On a log where a missing topic may still appear, the commit would wait for it.
       if (dense) {
         const missing = append(`${id}-missing`, 0, [['b', '2']]);
         await mustReject(writer.commit({ appends: [missing], offsets, commitId: 1 }));
@@ -117,7 +117,7 @@ export function memberLaws(under: LogUnderTest): readonly Law[] {
   ];
 }
 
-/** The first `count` records from `from` on; a log may take a while to hand them over. */
+/** The first `count` records from `from` on; a log may take a while to return them. */
 async function untilRows(
   member: Member,
   partition: TopicPartition,

@@ -2,11 +2,11 @@
  * The Log port: partitioned topics, and the one transaction that makes Millrace exactly-once.
  *
  * Laws. Order: records of a partition have ascending offsets, in the order of the appends. Atomic:
- * a commit's appends, offsets and commit id become visible together or not at all, and once the
- * promise resolves they survive a crash. Stable: a reader never sees records of a commit that has
- * not happened; `endOffset` is the end of what is committed. Fencing: opening a writer with an id
- * makes every older writer of that id fail with LOG_FENCED. Damage is LOG_CORRUPT with topic,
- * partition and offset; data is never skipped or reset.
+ * a commit's appends, offsets and commit id become visible together or not at all, and survive a
+ * crash once the promise resolves. Stable: a reader never sees uncommitted records; `endOffset` is
+ * the end of the committed records. Fencing: opening a writer with an id makes every older writer
+ * with that id fail with LOG_FENCED. Damage is LOG_CORRUPT with topic, partition and offset; data
+ * is never skipped or reset.
  */
 
 import type { TopicSettings } from '../graph/topic.ts';
@@ -29,50 +29,50 @@ export interface TopicDescription {
   readonly name: string;
   readonly partitions: number;
   readonly settings: TopicSettings;
-  /** Absent for a topic of the author's; a log need not know it of topics it tells of. */
+  /** Absent for a topic of the author; a log need not return it. */
   readonly role?: TopicRole;
 }
 
 export interface Append extends TopicPartition {
-  /** Offsets inside are ignored: the log gives its own. */
+  /** Offsets inside are ignored: the log assigns its own. */
   readonly batch: PackedBatch;
 }
 
 /** The next offset to read of a partition, for a group. */
 export interface GroupOffset extends TopicPartition {
   readonly offset: number;
-  /** Kept beside the offset, at most 4 KiB; the commit ledger (runtime/ledger.ts) lives here. */
+  /** Stored with the offset, at most 4 KiB; holds the commit ledger (runtime/ledger.ts). */
   readonly metadata?: string;
 }
 
-/** What a log is to forget of an application that does not run. */
+/** What a log must delete of an application that does not run. */
 export interface Forgotten {
   readonly group: string;
-  /** Those that are there. */
+  /** Existing topics. */
   readonly topics: readonly string[];
   readonly offsets: readonly GroupOffset[];
 }
 
 export interface CommittedOffset {
   readonly offset: number;
-  /** As committed; undefined also where the log cannot tell. */
+  /** The committed metadata; also undefined if the log cannot return it. */
   readonly metadata?: string;
 }
 
 /**
- * Phases inside a commit, in their order: appends are handed over, all of them are accepted, the
- * offsets are added, and what cannot be taken back is done.
+ * Phases of a commit, in order: appends are handed over, all of them are accepted, the offsets are
+ * added, and the commit becomes irrevocable.
  */
 export type CommitPhase = 'append' | 'flush' | 'offsets' | 'commit';
 
 export interface Commit {
   readonly appends: readonly Append[];
   readonly offsets: readonly GroupOffset[];
-  /** Stored for the writer; the last one is answered by `Writer.lastCommitId` after a restart. */
+  /** Stored for the writer; `Writer.lastCommitId` returns the last one after a restart. */
   readonly commitId: number;
   /**
-   * Told before each phase that the log has, and waited for; what it throws fails the commit. Every
-   * log tells 'commit', once.
+   * Called and awaited before each phase that the log has; an error fails the commit. Every log
+   * calls it with 'commit' once.
    */
   readonly onPhase?: (phase: CommitPhase) => void | Promise<void>;
 }
@@ -83,40 +83,40 @@ export interface CommitReceipt {
 }
 
 export interface ReadLimits {
-  /** Records at most; at least one is answered when there is one. */
+  /** Maximal number of records; at least one is returned if there is one. */
   readonly records: number;
-  /** Bytes at most, as far as whole stored batches allow. */
+  /** Maximal bytes, as far as whole stored batches allow. */
   readonly bytes?: number;
-  /** Who reads takes all of it, so that the log need not keep it; to read it again is slow. */
+  /** The reader takes everything, so the log need not keep it; reading it again is slow. */
   readonly once?: boolean;
 }
 
-/** Exactly one writer of an id is alive; its id is also the group whose offsets it commits. */
+/** At most one writer with an id is alive; the id is also the group whose offsets it commits. */
 export interface Writer {
-  /** Id of the last commit that happened; 0 before the first, and where only the ledger tells. */
+  /** Id of the last commit; 0 before the first, and on a log where only the ledger has it. */
   readonly lastCommitId: number;
-  /** COMMIT_DOUBTFUL when it is not known whether the commit happened; the writer goes on. */
+  /** @throws COMMIT_DOUBTFUL if the outcome is unknown; the writer remains usable */
   commit(commit: Commit): Promise<CommitReceipt>;
   /**
-   * The process is to stop: a commit that waits for the log to be reached fails within seconds.
-   * Absent where none waits.
+   * The process stops: a commit that waits for an unreachable log fails within seconds. Absent if
+   * commits never wait.
    */
   hurry?(): void;
   close(): Promise<void>;
 }
 
 /**
- * What the log refuses of a record; checked before it is written, so that it concerns that record
- * only.
+ * Limits of a record in the log; checked before writing, so that a violation affects only that
+ * record.
  */
 export interface RecordLimits {
   /** Bytes of key, value and headers together. */
   readonly bytes: number;
-  /** How far a timestamp may lie ahead of the wall clock, ms. */
+  /** How far a timestamp may be ahead of the wall clock, ms. */
   readonly aheadMs: number;
 }
 
-/** Opens logs: how an application chooses one. A module's default export, or a value. */
+/** Opens logs, for applications that choose their own: a module's default export, or a value. */
 export interface LogFactory {
   /**
    * @param options.application names the application, for locks and messages
@@ -126,14 +126,15 @@ export interface LogFactory {
 }
 
 export interface Log {
-  /** Undefined: everything is taken. */
+  /** Undefined: no limits. */
   readonly limits?: RecordLimits;
   /** False: what is committed beside an offset is lost. Default true. */
   readonly keepsMetadata?: boolean;
   /**
-   * Creates what is missing; an existing topic with other partitions is TOPIC_MISMATCH. To be
-   * called at each start with all topics: the log need not keep their roles.
-   * @param existing what `topics` has told just now: it need not be asked again
+   * Creates missing topics. Called at each start with all topics, so the log need not store their
+   * roles.
+   * @param existing a recent result of `topics`, to avoid another request
+   * @throws TOPIC_MISMATCH for an existing topic with another number of partitions
    */
   createTopics(
     topics: readonly TopicDescription[],
@@ -141,43 +142,43 @@ export interface Log {
   ): Promise<void>;
   topics(): Promise<readonly TopicDescription[]>;
   /**
-   * What really becomes of old records, by topic, where the log is asked for it: others may have
-   * made a topic, or set it otherwise. Without those of which the log does not tell.
+   * The actual clean-up policies, by topic: a topic may have been created or configured elsewhere.
+   * Leaves out topics with an unknown policy.
    */
   cleanupPolicies?(topics: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /**
-   * Records of a partition from `from` on, in one batch; undefined when nothing is there yet, up to
-   * `endOffset`. A `from` below the start or above the end is OFFSET_OUT_OF_RANGE.
+   * Returns records of a partition from `from` on, up to `endOffset`, in one batch; undefined if
+   * there are none yet.
+   * @throws OFFSET_OUT_OF_RANGE if `from` is below the start or above the end
    */
   read(at: TopicPartition, from: number, limits: ReadLimits): Promise<PackedBatch | undefined>;
   startOffset(at: TopicPartition): Promise<number>;
   /**
-   * Whoever reads on from this offset or a later one misses no deletion; before it, compaction has
-   * taken records away that only a reader from the start can do without.
-   * @param readAt when the reader last read on, ms UTC: a log that does not know what it compacted
-   * away goes by the time for which it keeps deletions
+   * The offset from which a reader that continues misses no tombstone: before it, compaction has
+   * removed records that only a reader from the start can do without.
+   * @param readAt when the reader last read, ms UTC: a log that does not know what it compacted
+   * uses the retention of tombstones
    */
   completeFrom(at: TopicPartition, readAt: number): Promise<number>;
   endOffset(at: TopicPartition): Promise<number>;
-  /** Committed offset of a group; undefined when it never committed one. */
+  /** Committed offset of a group; undefined if there is none. */
   committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined>;
-  /** Becomes a member of a group, whose topics exist. */
+  /** Joins a group; its topics must exist. */
   join(options: JoinOptions): Promise<Member>;
   /**
-   * @param memberOf the member whose offsets the writer commits, who may join until then; its group
-   * is `id`
+   * @param memberOf returns the member whose offsets the writer commits; it may join until the
+   * first commit; its group is `id`
    */
   openWriter(id: string, memberOf?: () => Member): Promise<Writer>;
   /**
-   * Forgets what a group has committed, all of it, but for `offsets`, which it has then; and
-   * empties topics or deletes them: they are made again when they are needed. APPLICATION_RUNS
-   * while the group has members: nothing is changed then. A log may leave it out; its applications
-   * cannot be reset.
+   * Replaces all committed offsets of a group by `offsets`, and empties or deletes topics, which
+   * are created again when needed. Optional; without it, applications cannot be reset.
+   * @throws APPLICATION_RUNS while the group has members; nothing is changed then
    */
   forget?(what: Forgotten): Promise<void>;
   /**
-   * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more has
-   * come since the last time.
+   * Applies retention as of `nowMs` (ms UTC), and compacts the partitions of which half or more is
+   * new since the last time.
    */
   maintain(nowMs: number): Promise<void>;
   close(): Promise<void>;

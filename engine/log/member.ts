@@ -1,7 +1,7 @@
 /**
- * Membership of a group: the instances of an application share the partitions of its topics. What a
- * member may read changes; a change is taken between two cycles, when nothing is uncommitted, and
- * takes effect when it is answered.
+ * Membership of a group: the instances of an application share the partitions of its topics. When
+ * the assignment changes, the runtime handles the change between two cycles, when nothing is
+ * uncommitted; it takes effect when it is acknowledged.
  */
 import type { Scheduler } from '../base/scheduler.ts';
 import type { PackedBatch } from '../record/batch.ts';
@@ -11,38 +11,41 @@ export interface AssignmentChange {
   readonly kind: 'assigned' | 'revoked';
   readonly partitions: readonly TopicPartition[];
   /**
-   * 'assigned': where to read on, for each partition. 'revoked': all that concerns the partitions
-   * is closed; until then no other member gets them.
+   * Acknowledges the change. 'assigned': with the read position of each partition. 'revoked':
+   * everything of the partitions is closed; until then no other member gets them.
    */
   answer(positions: readonly GroupOffset[]): Promise<void>;
   /**
-   * False when the group has gone on without an answer: then it means nothing. Undefined: it holds.
+   * False if the group has moved on without an acknowledgement, so the change is void. Undefined:
+   * it is valid.
    */
   holds?(): boolean;
 }
 
 export interface Fetched {
-  /** Whole batches in offset order. The first may hold records below the offset asked for. */
+  /** Whole batches in offset order. The first may have records below the requested offset. */
   readonly batches: readonly PackedBatch[];
-  /** Nothing more is there now. */
+  /** True if there is nothing more now. */
   readonly end: boolean;
 }
 
 export interface Member {
-  /** The only member there can be: it has all partitions for as long as it lives. */
+  /** True if it is the only possible member, with all partitions for its whole life. */
   readonly sole: boolean;
-  /** A change waits for an answer. */
+  /** True if a change waits. */
   hasChange(): boolean;
-  /** The next one, which the caller keeps until it is answered; undefined when there is none. */
+  /**
+   * The next change, which the caller keeps until it acknowledges it; undefined if there is none.
+   */
   takeChange(): AssignmentChange | undefined;
   /**
-   * What is there of a partition from `from` on; does not wait. Whoever asks again from an earlier
-   * offset gets the records again. The batches are the caller's, who may transfer them away.
+   * Returns the available records of a partition from `from` on; does not wait. A request from an
+   * earlier offset returns the records again. The caller owns the batches and may transfer them.
    */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched>;
   /** Records that wait from each position on, in the same order. */
   lag(positions: readonly GroupOffset[]): Promise<readonly number[]>;
-  /** Until there may be something new, `waitMs` at most, or `signal` is aborted. */
+  /** Waits until there may be something new, at most `waitMs`, or until `signal` is aborted. */
   wait(waitMs: number, signal?: AbortSignal): Promise<void>;
   /** Gives all partitions back; everything must be closed. */
   leave(): Promise<void>;
@@ -53,13 +56,13 @@ export interface JoinOptions {
   readonly partitions: readonly TopicPartition[];
   readonly scheduler: Scheduler;
   /**
-   * Asked when all is done that may be done before the group is joined, and waited for; what it
-   * throws ends the joining.
+   * Awaited before the group is joined, when all other preparations are done; an error aborts the
+   * join.
    */
   readonly ready?: () => Promise<void>;
 }
 
-/** The member of a log that one process has to itself. */
+/** The member of a log that belongs to one process. */
 export function soleMember(log: Log, { partitions, scheduler }: JoinOptions): Member {
   let change: AssignmentChange | undefined = {
     kind: 'assigned',

@@ -1,5 +1,6 @@
 /**
- * The Log port in memory: for the test driver and the simulation. Its laws are the embedded log's.
+ * The Log port in memory, for the test driver and the simulation. It obeys the same laws as the
+ * embedded log.
  */
 import { MillraceError } from '../base/errors.ts';
 import { PackedBatch } from '../record/batch.ts';

@@ -1,4 +1,4 @@
-/** What every adapter does alike when it reads a partition: bounds, merging, cutting. */
+/** Common parts of the adapters' partition reads: bounds, merging, cutting. */
 import { MillraceError } from '../base/errors.ts';
 import { BatchBuilder, PackedBatch } from '../record/batch.ts';
 import type { ReadLimits, TopicPartition } from './log.ts';
@@ -10,7 +10,7 @@ export function checkOffset(at: TopicPartition, offset: number, start: number, e
 
 /**
  * The records from `from` on of consecutive stored batches, as one batch within the limits. A
- * stored batch that is wanted whole is handed on without a copy.
+ * stored batch that is used whole is returned without a copy.
  */
 export function mergeBatches(
   stored: readonly PackedBatch[],
@@ -40,7 +40,7 @@ export function mergeBatches(
   return builder.count === 0 ? undefined : builder.finishAt(null);
 }
 
-/** A copy of a batch, so that who reads may transfer it away. */
+/** A copy of a batch, so that the reader may transfer it. */
 export function copyBatch(batch: PackedBatch): PackedBatch {
   return new PackedBatch(batch.image.slice(0));
 }

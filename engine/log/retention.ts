@@ -4,8 +4,8 @@ import type { TopicSettings } from '../graph/topic.ts';
 import { BatchBuilder, type PackedBatch } from '../record/batch.ts';
 
 /**
- * Which batches at the front of a partition may go: those whose newest record is older than the
- * retention, or those that every reader has done with.
+ * Which batches at the front of a partition can be deleted: those whose newest record is older than
+ * the retention, or those that every reader has consumed.
  */
 export function expiry(
   { cleanup, retentionMs }: TopicSettings,
@@ -32,9 +32,10 @@ export function noteLastOffsets(batch: PackedBatch, last: Map<string, number>): 
 }
 
 /**
- * What compaction leaves of a batch: the last record of each key, records without a key, and always
- * the very last record of the partition, so that its end stays known. A key whose last record is a
- * deletion goes altogether. The batch itself when nothing goes; undefined when nothing stays.
+ * The part of a batch that compaction keeps: the last record of each key, records without a key,
+ * and always the last record of the partition, so that its end stays known. A key whose last record
+ * is a tombstone is removed completely. Returns the batch itself if everything stays, undefined if
+ * nothing does.
  */
 export function compacted(
   batch: PackedBatch,

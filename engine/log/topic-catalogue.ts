@@ -1,5 +1,5 @@
 /**
- * The topics of a log and the groups' offsets, in memory; the durable adapters store them as well.
+ * The topics of a log and the groups' offsets, in memory; durable adapters store them as well.
  */
 import { must } from '../base/assert.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -11,13 +11,13 @@ export interface PartitionState {
   start: number;
   /** Offset of the next record. */
   end: number;
-  /** The end when the partition was last compacted; records before it may be missing. */
+  /** The end offset at the last compaction; records before it may be missing. */
   cleaned: number;
-  /** Records that were left by then. */
+  /** Number of records after the last compaction. */
   kept: number;
 }
 
-/** True when compaction would look at no more old records than new ones. */
+/** True if a compaction would read at most as many old records as new ones. */
 export function wantsCompaction({ end, cleaned, kept }: PartitionState): boolean {
   return end > cleaned && end - cleaned >= kept;
 }
@@ -35,7 +35,7 @@ export class LogCatalogue {
   /** writer id -> its last commit id */
   readonly commits = new Map<string, number>();
 
-  /** Checks a topic that is to be created; false when it is there already. */
+  /** Checks a topic before its creation; returns false if it exists. */
   isNew(topic: TopicDescription): boolean {
     const known = this.topics.get(topic.name);
     if (known === undefined) return true;
@@ -78,7 +78,7 @@ export class LogCatalogue {
     return this.groups.get(group)?.get(keyOf(at));
   }
 
-  /** What every group that reads a partition has committed; 0 when none has. */
+  /** The smallest committed offset of all groups that read a partition; 0 if there is none. */
   consumedBefore({ topic, partition }: TopicPartition): number {
     let least = Number.POSITIVE_INFINITY;
     for (const offsets of this.groups.values()) {
@@ -100,7 +100,7 @@ export class LogCatalogue {
     );
   }
 
-  /** A partition without its records; its offsets go on. */
+  /** A partition without its records; its offsets continue. */
   emptied({ end }: PartitionState): PartitionState {
     return { start: end, end, cleaned: end, kept: 0 };
   }

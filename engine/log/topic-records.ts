@@ -12,7 +12,7 @@ export interface TopicRecord<K, V> {
   readonly offset: number;
 }
 
-/** @param ofKey only the partition that records of this key lie in */
+/** @param ofKey only reads the partition of this key */
 export async function* topicRecords<K, V>(
   log: Log,
   topic: Topic<K, V>,

@@ -118,7 +118,7 @@ function diskMetrics(make: MetricMaker, directory: string): void {
       const stats = await statfs(directory).catch(() => undefined);
       if (stats !== undefined) own.set({}, of(stats));
     });
-  gauge('disk_free_bytes', 'Free where log and state lie', (s) => s.bavail * s.bsize);
+  gauge('disk_free_bytes', 'Free space on the disk of log and state', (s) => s.bavail * s.bsize);
   gauge('disk_size_bytes', 'Size of the disk of log and state', (s) => s.blocks * s.bsize);
 }
 

@@ -33,7 +33,7 @@ export function runMetrics(
 }
 
 function cycleMetrics(make: MetricMaker): Handlers {
-  const recordsIn = make.counter('records_in_total', 'Records taken from topics');
+  const recordsIn = make.counter('records_in_total', 'Records read from topics');
   const recordsOut = make.counter(
     'records_out_total',
     'Records written to the topics of the topology',
@@ -47,21 +47,21 @@ function cycleMetrics(make: MetricMaker): Handlers {
   const commits = make.counter('commits_total', 'Committed cycles');
   const processing = make.histogram(
     'cycle_process_seconds',
-    'Reading and processing of a cycle',
+    "Duration of a cycle's reading and processing",
     buckets,
   );
   const committing = make.histogram(
     'cycle_commit_seconds',
-    'Commit of a cycle, log and state',
+    "Duration of a cycle's commit, log and state",
     buckets,
   );
-  const stage = make.histogram(
-    'cycle_stage_seconds',
-    'Where the time of a cycle goes, by stage',
-    buckets,
-    ['stage'],
+  const stage = make.histogram('cycle_stage_seconds', 'Time of a cycle by stage', buckets, [
+    'stage',
+  ]);
+  const streamTime = make.gauge(
+    'stream_time_seconds',
+    'Greatest event time of the processed records, seconds UTC',
   );
-  const streamTime = make.gauge('stream_time_seconds', 'Greatest event time taken in, seconds UTC');
   return {
     recordsDropped: ({ step, reason, count }) => dropped.inc({ step, reason }, count),
     recordsDeadLettered: ({ step, stage, count }) => refused.inc({ step, stage }, count),
@@ -80,13 +80,13 @@ function cycleMetrics(make: MetricMaker): Handlers {
 }
 
 function taskMetrics(make: MetricMaker, clock: Clock): Handlers {
-  const tasks = make.gauge('tasks', 'Tasks that run here');
+  const tasks = make.gauge('tasks', 'Tasks that run in this process');
   const threads = make.gauge('threads', 'Threads that run tasks');
   const restored = make.counter(
     'restored_records_total',
     'Changelog records applied to open tasks',
   );
-  const restoring = make.gauge('restore_left_records', 'Changelog records to be applied yet');
+  const restoring = make.gauge('restore_left_records', 'Changelog records left to apply');
   const restore = new RestoreWatch(clock);
   return {
     runtimeStarted: (event) => threads.set({}, event.threads),
@@ -104,7 +104,7 @@ function memoryMetrics(make: MetricMaker): Handlers {
   const memory = new Map<string, Readonly<Record<MemoryPart, number>>>();
   make.asked(
     'memory_used_bytes',
-    'Memory that state takes, over all tasks, by part; cells as estimated',
+    'Memory of state over all tasks, by part; cells are estimated',
     ['part'],
     (gauge) => {
       for (const part of memoryParts) {
@@ -122,7 +122,10 @@ function memoryMetrics(make: MetricMaker): Handlers {
 
 function failureMetrics(make: MetricMaker): Handlers {
   const lost = make.counter('workers_lost_total', 'Worker threads that died');
-  const doubtful = make.counter('commits_doubtful_total', 'Commits that failed or are not known');
+  const doubtful = make.counter(
+    'commits_doubtful_total',
+    'Commits that failed or whose outcome is unknown',
+  );
   const repeated = make.counter(
     'cycles_repeated_total',
     'Cycles repeated without a record that failed',
@@ -154,7 +157,7 @@ function failureMetrics(make: MetricMaker): Handlers {
 function pauseMetrics(make: MetricMaker): Handlers {
   const paused = make.gauge(
     'paused',
-    'What is paused: the application (1 or 0), and how many topics, partitions, sources',
+    'Paused parts: the application (1 or 0), and the number of topics, partitions and sources',
     ['what'],
   );
   const pausedNow = ({ all, ...parts }: TelemetryEvents['pauseChanged']) => {
@@ -167,10 +170,10 @@ function pauseMetrics(make: MetricMaker): Handlers {
 
 function logMetrics(make: MetricMaker): Handlers {
   const ofPartition = ['topic', 'partition'];
-  const away = make.gauge('log_away', 'No broker answers: 1, else 0');
+  const away = make.gauge('log_away', '1 if no broker responds, else 0');
   const stalled = make.gauge(
     'partition_stalled',
-    'The partition cannot be read now: 1, else 0',
+    '1 if the partition cannot be read now, else 0',
     ofPartition,
   );
   const stalls = make.counter(
@@ -180,16 +183,16 @@ function logMetrics(make: MetricMaker): Handlers {
   );
   const offsetsLost = make.counter(
     'offsets_lost_total',
-    'Times that the next offset was gone',
+    'Times that the next offset no longer existed',
     ofPartition,
   );
   const packed = make.gauge(
     'kafka_packed_transport',
-    'The native helper carries the messages: 1 or 0',
+    '1 if the native helper carries the messages, else 0',
   );
   const direct = make.gauge(
     'kafka_direct_fetch',
-    'Records are fetched past the Kafka client: 1 or 0',
+    '1 if records are fetched without the Kafka client, else 0',
   );
   const handedBack = make.counter(
     'kafka_fetch_handed_back_total',
@@ -227,20 +230,16 @@ function sourceMetrics(make: MetricMaker): Handlers {
     'Rows that became dead letters',
     ofSource,
   );
-  const skipped = make.counter('source_skipped_total', 'Rows that were not wanted, by reason', [
+  const skipped = make.counter('source_skipped_total', 'Skipped rows, by reason', [
     ...['source', 'reason'],
   ]);
   const readBytes = make.counter('source_bytes_total', 'Bytes read by a source', ofSource);
   const failures = make.counter(
     'source_failures_total',
-    'Times that a source did not answer',
+    'Times that a source did not respond',
     ofSource,
   );
-  const away = make.gauge(
-    'source_away',
-    'The outside of the source does not answer: 1, else 0',
-    ofSource,
-  );
+  const away = make.gauge('source_away', '1 if the source does not respond, else 0', ofSource);
   return {
     connectorAdvanced: ({ source, records, bytes, deadLettered, skipped: notWanted }) => {
       read.inc({ source }, records);
@@ -261,7 +260,7 @@ function sourceMetrics(make: MetricMaker): Handlers {
 function lagMetrics(make: MetricMaker, lag: () => Promise<readonly PartitionLag[]>): void {
   make.asked(
     'lag_records',
-    'Records that wait in the topics the tasks read',
+    'Records that wait in the input topics of the tasks',
     ['topic', 'partition'],
     async (gauge) => {
       // What cannot be asked now, and what went to another process, has no value; the others are

@@ -38,7 +38,7 @@ export interface ToldTopic {
   /** Name in the log. */
   readonly name: string;
   readonly partitions: number;
-  /** Level of the part whose time it is told. */
+  /** Level of the part whose time the topic carries. */
   readonly level: number;
 }
 

@@ -49,11 +49,16 @@ export function timeMetrics(
 
 function sourceTimes(gauge: GaugeOf): void {
   const ofSource = ['topic', 'partition'];
-  gauge('source_time_seconds', 'Greatest event time taken from a source', ofSource, (to, all) => {
-    for (const { topic, partition, sourceTime } of all.sources) {
-      set(to, { topic, partition: String(partition) }, sourceTime);
-    }
-  });
+  gauge(
+    'source_time_seconds',
+    'Greatest event time read from a source, seconds UTC',
+    ofSource,
+    (to, all) => {
+      for (const { topic, partition, sourceTime } of all.sources) {
+        set(to, { topic, partition: String(partition) }, sourceTime);
+      }
+    },
+  );
   gauge(
     'source_time_lag_seconds',
     'How far the time of a source is behind the wall clock',
@@ -71,7 +76,7 @@ function sourceTimes(gauge: GaugeOf): void {
   });
   gauge(
     'source_time_refused',
-    'Records whose time was refused, since the process began',
+    'Records whose time was refused, since the process started',
     ofSource,
     (to, all) => {
       for (const { topic, partition, refused } of all.sources) {
@@ -82,7 +87,7 @@ function sourceTimes(gauge: GaugeOf): void {
 }
 
 function taskTimes(gauge: GaugeOf): void {
-  gauge('watermark_seconds', 'Event time up to which a task is done', ['task'], (to, all) => {
+  gauge('watermark_seconds', 'Watermark of a task, seconds UTC', ['task'], (to, all) => {
     for (const { task, watermark } of all.tasks) set(to, { task }, watermark);
   });
   gauge(
@@ -95,7 +100,7 @@ function taskTimes(gauge: GaugeOf): void {
   );
   gauge(
     'watermark_behind_seconds',
-    'How far the watermark of a task is behind the newest event time here',
+    'How far the watermark of a task is behind the newest event time of the process',
     ['task'],
     (to, all) => {
       for (const { task, behindMs } of all.tasks) set(to, { task }, behindMs);
@@ -103,7 +108,7 @@ function taskTimes(gauge: GaugeOf): void {
   );
   gauge(
     'step_time_behind_seconds',
-    'How far the time of a step is behind the newest event time here, at most',
+    "Maximal lag of a step's time behind the newest event time of the process",
     ['step'],
     (to, all) => {
       for (const [step, ms] of behindByStep(all.tasks)) to.set({ step }, ms / second);
@@ -111,7 +116,7 @@ function taskTimes(gauge: GaugeOf): void {
   );
   gauge(
     'time_held_tasks',
-    'Tasks that a source partition, or a task elsewhere, holds back',
+    'Tasks held back by a source partition or a task of another process',
     ['holder'],
     (to, all) => {
       for (const { heldBackBy } of all.tasks) {

@@ -30,21 +30,21 @@ export function workMetrics(make: MetricMaker, now: () => number): readonly Hand
 }
 
 function taskWork(make: MetricMaker): (one: WorkedTask) => void {
-  const taskIn = make.counter('task_records_in_total', 'Records taken by a task', ['task']);
+  const taskIn = make.counter('task_records_in_total', 'Records read by a task', ['task']);
   const taskOut = make.counter(
     'task_records_out_total',
     'Records that a task wrote to the topics of the topology',
     ['task'],
   );
-  const busy = make.counter('task_busy_seconds_total', 'Time of a task at work, by stage', [
+  const busy = make.counter('task_busy_seconds_total', 'Working time of a task, by stage', [
     ...['task', 'stage'],
   ]);
-  const gets = make.counter('task_state_gets_total', 'Keys looked for in the state of a task', [
+  const gets = make.counter('task_state_gets_total', 'Keys looked up in the state of a task', [
     'task',
   ]);
   const reads = make.counter(
     'task_state_disk_reads_total',
-    'Keys that were not in memory: the rest of task_state_gets_total were cache hits',
+    'Keys that were not in memory; the rest of task_state_gets_total were cache hits',
     ['task'],
   );
   const tasks = new Names();
@@ -60,7 +60,7 @@ function taskWork(make: MetricMaker): (one: WorkedTask) => void {
 
 /** What was written to stores and topics. */
 function writtenWork(make: MetricMaker): (one: WorkedTask) => void {
-  const puts = make.counter('store_puts_total', 'Changes of a store, one a key and commit', [
+  const puts = make.counter('store_puts_total', 'Changes of a store, one per key and commit', [
     'store',
   ]);
   const putBytes = make.counter('store_put_bytes_total', 'Bytes of changes of a store', ['store']);
@@ -91,12 +91,12 @@ function latencies(
 ): (worked: readonly WorkedTask[], tookMs: number) => void {
   const fromEvent = make.histogram(
     'latency_from_event_seconds',
-    'From the event time of the newest record of a task and cycle to its commit',
+    'Time from the event time of the newest record of a task and cycle to its commit',
     latencyBuckets,
   );
   const fromArrival = make.histogram(
     'latency_from_arrival_seconds',
-    'From when a cycle began to take records to its commit',
+    "Time from the start of a cycle's reading to its commit",
     latencyBuckets,
   );
   return (worked, tookMs) => {
@@ -111,13 +111,13 @@ function latencies(
 
 /** How tasks come and go. */
 function moveMetrics(make: MetricMaker): Handlers {
-  const moved = make.counter('partitions_moved_total', 'Partitions that came or went, by kind', [
+  const moved = make.counter('partitions_moved_total', 'Assigned and revoked partitions, by kind', [
     'kind',
   ]);
   const rebalances = make.counter('rebalances_total', 'Changes of the assignment, by kind', [
     'kind',
   ]);
-  const restore = make.histogram('restore_seconds', 'How long a task was restored', restoreBuckets);
+  const restore = make.histogram('restore_seconds', "Duration of a task's restore", restoreBuckets);
   const restoring = make.gauge('restoring_tasks', 'Tasks that are being opened or restored');
   return {
     partitionsMoved: ({ kind, count }) => {

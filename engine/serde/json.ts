@@ -16,7 +16,8 @@ export interface JsonOptions<T> {
 /**
  * Values as JSON text. A value that would not survive encoding (undefined, NaN, a Date, a Map, a
  * bigint, a class instance, a cycle ...) is an error when it is written; undefined fields are left
- * out. Example: `topic('orders', { value: json<Order>() })`.
+ * out.
+ * @example `topic('orders', { value: json<Order>() })`
  */
 export function json<T = unknown>({ only }: JsonOptions<T> = {}): Serde<T> {
   const writer = new JsonWriter();

@@ -34,7 +34,7 @@ export interface DueOwner {
 }
 
 export class DueIndex<O extends DueOwner> {
-  /** Slots that nobody owns, by key. */
+  /** Slots without an owner, by key. */
   readonly #unowned = new Map<string, number>();
   /** Free slots, for reuse. */
   readonly #free: number[] = [];

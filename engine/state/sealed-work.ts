@@ -24,7 +24,7 @@ export class SealedWork {
 
   add(commitId: number, stores: readonly SealedChanges[]): void {
     if (stores.length === 0) return;
-    // Not held against the last commit: on a log that keeps no ids they begin anew with each run.
+    // Not compared with the last commit: on a log that keeps no ids, they restart with each run.
     assert(
       commitId > (this.#sealed.at(-1)?.commitId ?? 0),
       'changes of one commit are sealed at once',

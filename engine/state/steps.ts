@@ -5,7 +5,7 @@
 
 export type Steps<T> = Generator<undefined, T, undefined>;
 
-/** A step ends after so many cells, or bytes of them as they are written. */
+/** A step ends after this many cells, or encoded bytes. */
 export const [stepCells, stepBytes] = [32, 1_024];
 
 /** All steps at once. */

@@ -35,7 +35,9 @@ export class InputEnd {
     );
   }
 
-  /** Marks levels as closed. When all are, the ends are forgotten: later input starts anew. */
+  /**
+   * Marks levels as closed. When all are closed, the ends are forgotten: later input starts over.
+   */
   done(ending: readonly TimeLevel[]): void {
     for (const level of ending) level.isDone = true;
     if (!this.#levels.every(({ isDone }) => isDone)) return;

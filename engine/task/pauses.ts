@@ -11,7 +11,7 @@ import type { Steps } from '../state/steps.ts';
 const openMs = 1_000;
 /** Interval between pauses, ms. */
 const everyMs = 1;
-/** Records between two looks at the clock, where so many take less than a pause's time. */
+/** Records between two reads of the clock, if they take less than a pause's time. */
 const lookEvery = 8;
 /** Queries a second from which on they count as many. */
 const many = 50;

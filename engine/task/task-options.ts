@@ -48,7 +48,7 @@ export interface PassingTime {
   readonly idleClock?: number | undefined;
   /** Only for steps of this round (graph/time-levels.ts); default: all. */
   readonly round?: number | undefined;
-  /** Idle source topics: the promise of each, ms UTC; null: nobody waits for it any more. */
+  /** Idle source topics: the promise of each, ms UTC; null: time no longer waits for it. */
   readonly idle?: readonly { readonly topic: string; readonly until: number | null }[] | undefined;
   readonly wallClock?: WallClockSpan | undefined;
   /** The author's topics have ended: everything open closes. */

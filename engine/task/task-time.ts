@@ -8,8 +8,8 @@ import { SourceTime, UpstreamTime, unknown } from '../time/watermark.ts';
 import type { SourceQueue } from './source-queue.ts';
 
 /**
- * Times are ms UTC. -Infinity: nothing is known yet. A promise of +Infinity: nobody waits for the
- * input any more.
+ * Times are ms UTC. -Infinity: nothing is known yet. A promise of +Infinity: time no longer waits
+ * for the input.
  */
 export interface TaskTime {
   /**

@@ -39,16 +39,17 @@ export type { Recording, RecordOptions };
 
 /** Settings of a test driver; those of the runtime may be given too. */
 export interface DriverOptions {
-  /** Partitions of every topic; default 1. */
+  /** Number of partitions of every topic; default 1. */
   readonly partitions?: number;
-  /** Clean cache of a task in bytes; 0 reads all state back for every batch. */
+  /** Clean cache of a task, bytes; 0 reads all state again for every batch. */
   readonly cacheBytes?: number;
   /** What becomes of a record that fails; default: it is a dead letter. */
   readonly onError?: Partial<ErrorPolicy>;
-  /** Records of a partition in a cycle, at most: how large the batches are. */
+  /** Maximal number of records of a partition in a cycle, that is, the batch size. */
   readonly recordsPerCycle?: number;
   /**
-   * How steps that ask the world outside wait (timeouts, pauses before a retry); default: really.
+   * How steps that call outside services wait (timeouts, pauses before a retry); default: in real
+   * time.
    */
   readonly scheduler?: Scheduler;
 }
@@ -71,7 +72,7 @@ export interface DeadLetter {
   readonly headers: Headers;
 }
 
-/** A record as it is written. */
+/** A record to write. */
 interface BytesRecord<B = Buffer> {
   readonly key: B | null;
   readonly value: B | null;
@@ -107,7 +108,7 @@ export class TestDriver {
   static async start(topology: Topology, options: DriverOptions): Promise<TestDriver> {
     checkSetting('testDriver', options, anObject);
     checkSetting('testDriver.scheduler', options.scheduler, optional(anObject));
-    // Not for names that there are not: tests hand over their own options with ours.
+    // Unknown names are allowed: tests pass their own options along.
     checkRuntimeSettings('testDriver', settingsIn(options));
     const log = new MemoryLog();
     const driver = new TestDriver(topology, options, log, await log.openWriter('feeder'));
@@ -115,7 +116,7 @@ export class TestDriver {
     return driver;
   }
 
-  /** Writes one record and runs until nothing is left to do. */
+  /** Writes one record and runs until everything is processed. */
   async pipe<K, V>(
     to: Topic<K, V>,
     key: NoInfer<K> | null,
@@ -126,7 +127,7 @@ export class TestDriver {
     await this.pipeAll(to, [{ key, value, timestamp, headers }]);
   }
 
-  /** Writes records in one go, then runs until nothing is left to do. */
+  /** Writes records in one commit, then runs until everything is processed. */
   async pipeAll<K, V>(
     to: Topic<K, V>,
     records: readonly {
@@ -149,12 +150,12 @@ export class TestDriver {
     await this.#write(to, bytes, records);
   }
 
-  /** Writes records as bytes, also such that nobody can decode. */
+  /** Writes records as bytes, also undecodable ones. */
   async pipeBytes(to: Sink<never, never>, records: readonly BytesRecord[]): Promise<void> {
     await this.#write(to, records, records);
   }
 
-  /** @param seen the same, as recordings show them */
+  /** @param seen the same records, as recordings show them */
   async #write(
     to: Sink<never, never>,
     records: readonly BytesRecord[],
@@ -186,12 +187,12 @@ export class TestDriver {
   }
 
   /**
-   * Makes a golden test of what is done from now on: each record that is piped and each that comes
-   * out (dead letters among them), calls that move time, and the rows of exported tables that they
-   * change. End with `check()` of the answer, which compares all of it with the file. With
-   * MILLRACE_UPDATE_GOLDEN=1 in the environment it writes the file instead.
-   * @param file path, relative to the working directory, or file: URL; its folder is made
-   * @throws CONFIG_INVALID for an option that makes no sense
+   * Starts a golden test: records each input and output record (including dead letters), the calls
+   * that advance time, and the changed rows of exported tables. Call `check()` of the result at the
+   * end to compare the run with the file. With MILLRACE_UPDATE_GOLDEN=1 in the environment, it
+   * writes the file instead.
+   * @param file path relative to the working directory, or a file: URL; its folder is created
+   * @throws CONFIG_INVALID for an invalid option
    */
   async record(file: string | URL, options: RecordOptions = {}): Promise<Recording> {
     if (!(file instanceof URL)) checkSetting('record.file', file, text);
@@ -210,7 +211,7 @@ export class TestDriver {
     return recording;
   }
 
-  /** The records of a topic since the last read, by partition and offset. */
+  /** Returns the records of a topic since the last read, by partition and offset. */
   async read<K, V>(from: Source<K, V>): Promise<DriverRecord<K, V>[]> {
     const records: DriverRecord<K, V>[] = [];
     for (const { batch, partition, i } of await this.#drain(from.name)) {
@@ -226,7 +227,7 @@ export class TestDriver {
     return records;
   }
 
-  /** The dead letters since the last call. */
+  /** Returns the dead letters since the last call. */
   async deadLetters(): Promise<DeadLetter[]> {
     const drained = await this.#drain(deadLetterTopic(application));
     return drained.map(({ batch, i }) => ({
@@ -236,26 +237,29 @@ export class TestDriver {
     }));
   }
 
-  /** Lets time pass to `idleClock` (ms UTC) without records: timers fire. */
+  /** Advances event time to `idleClock` (ms UTC) without records: windows close, timers fire. */
   async advanceTo(idleClock: number): Promise<void> {
     await this.#running.advanceIdle(idleClock);
     await this.#saw([{ call: 'advanceTo', at: idleClock }]);
   }
 
-  /** How far time is, in source partitions, tasks and steps. */
+  /** Returns the time of source partitions, tasks and steps. */
   time(): Promise<TimeReport> {
     return this.#running.time();
   }
 
   /**
-   * Closes all that is open, because the input has ended; what is piped later goes on without loss.
+   * Closes everything that is open, because the input has ended; later records continue without
+   * loss.
    */
   async endInput(): Promise<void> {
     await this.#running.closeInput();
     await this.#saw([{ call: 'endInput' }]);
   }
 
-  /** Lets so many ms pass on the wall clock, which stands still otherwise: its intervals end. */
+  /**
+   * Advances the wall clock, which otherwise stands still, by `ms`: its intervals and waits end.
+   */
   async advanceWallClock(ms: number): Promise<void> {
     checkSetting('advanceWallClock.ms', ms, wholeMs(0));
     this.#clock.advance(ms);
@@ -264,7 +268,7 @@ export class TestDriver {
   }
 
   /**
-   * The table's own rows, by task and key; of a window the key is that of its records.
+   * Returns the table's rows, by task and key; for a window, the key is that of its records.
    * @throws TABLE_NOT_KEPT for a table whose rows cannot be read (suppressed)
    */
   rows<H extends StoreHandle>(table: H): Promise<RowOf<H>[]> {
@@ -278,7 +282,7 @@ export class TestDriver {
   async restart(
     options: {
       readonly dropState?: boolean;
-      /** Another topology takes over what the one before has left. */
+      /** Another topology that continues with the state of the previous one. */
       readonly topology?: Topology;
       readonly orphans?: readonly string[];
     } = {},
@@ -290,12 +294,12 @@ export class TestDriver {
     await this.#saw([{ call: 'restart' }]);
   }
 
-  /** What was read, dropped and written since the start, by reason. */
+  /** Counts of read, dropped and written records since the start, by reason. */
   get summary(): Summary {
     return this.#running.summary;
   }
 
-  /** Ends the topology; what it kept is gone. */
+  /** Closes the driver; its log and state are gone. */
   async close(): Promise<void> {
     await this.#running.close();
     await this.#log.close();
@@ -310,7 +314,7 @@ export class TestDriver {
     for (const recording of this.#recordings) await recording.saw(done);
   }
 
-  /** Of every exported table that can be read. */
+  /** Rows of every exported table that can be read. */
   async #allRows(): Promise<{ table: string; row: StoreRow }[]> {
     const all: { table: string; row: StoreRow }[] = [];
     for (const [table, handle] of exportedTables(this.#topology)) {
@@ -365,12 +369,13 @@ export class TestDriver {
   }
 }
 
-/** Of numbers, those that are no instants become dead letters, as in a run. */
+/** Any number is accepted: invalid instants become dead letters, as in a run. */
 const aTimestamp: Rule = (value) => (typeof value === 'number' ? undefined : 'a number of ms UTC');
 
 /**
  * Starts a topology in memory.
- * @throws CONFIG_INVALID for an option that makes no sense
+ * @example `const driver = await testDriver(topology)`
+ * @throws CONFIG_INVALID for an invalid option
  */
 export function testDriver(topology: Topology, options: DriverOptions = {}): Promise<TestDriver> {
   return TestDriver.start(topology, options);

@@ -1,4 +1,4 @@
-/** Logs and state backends by choice: the one place where a module of the user's becomes one. */
+/** Loads logs and state backends from user modules; the only place that does. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
@@ -14,13 +14,13 @@ import {
 } from '../storage/backends.ts';
 import { defaultExportOf } from './load-module.ts';
 
-/** Who chooses a log: a module whose default export is a LogFactory, or the factory itself. */
+/** A choice of a log: a module whose default export is a LogFactory, or the factory itself. */
 export type LogChoice = string | LogFactory;
 
 /**
- * The absolute path of a module that was chosen by path or package.
- * @param field names the setting, for messages
- * @throws CONFIG_INVALID when there is no such module
+ * The absolute path of a module given by path or package.
+ * @param field name of the setting, for messages
+ * @throws CONFIG_INVALID if there is no such module
  */
 export function moduleChosen(field: string, choice: string): string {
   const path = isAbsolute(choice) ? choice : resolve(choice);
@@ -32,7 +32,7 @@ export function moduleChosen(field: string, choice: string): string {
   }
 }
 
-/** The choice as threads and the data directory keep it: a name, or an absolute path. */
+/** The choice in the form for threads and the data directory: a name, or an absolute path. */
 export function backendChosen(choice: BackendChoice): BackendChoice {
   if (isBackendName(choice)) return choice;
   try {
@@ -44,13 +44,13 @@ export function backendChosen(choice: BackendChoice): BackendChoice {
   }
 }
 
-/** @throws CONFIG_INVALID for a module that has no BackendFactory */
+/** @throws CONFIG_INVALID for a module without a BackendFactory */
 export async function loadBackends(choice: BackendChoice): Promise<BackendFactory> {
   if (isBackendName(choice)) return backendsOf(choice);
   return factoryOf<BackendFactory>('state-backend', choice, ['open', 'destroy'], 'BackendFactory');
 }
 
-/** @throws CONFIG_INVALID for a choice that is no LogFactory */
+/** @throws CONFIG_INVALID if the choice is not a LogFactory */
 export async function loadLog(choice: LogChoice): Promise<LogFactory> {
   if (typeof choice === 'string') {
     return factoryOf<LogFactory>('log', choice, ['open'], 'LogFactory');

@@ -1,4 +1,4 @@
-/** A thread by Piscina that answers questions, one after the other. */
+/** A thread (Piscina) that serves long requests one after the other. */
 import type { MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { systemClock } from '../base/clock.ts';
@@ -13,18 +13,18 @@ import { onDemand } from '../base/on-demand.ts';
 import { runsSources } from '../base/package-files.ts';
 
 export interface ThreadLimits {
-  /** Questions that may wait; one more is refused. */
+  /** Maximal number of waiting requests; more are refused. */
   readonly queue: number;
-  /** How long one may take, from when it is asked, ms. */
+  /** Maximal duration of a request, including its wait, ms. */
   readonly most: number;
-  /** Of the heap, MB. */
+  /** Maximal heap, MB. */
   readonly memory: number;
 }
 
 export type Answer = { readonly value: object } | { readonly error: ErrorImage };
 
 const idleMs = 30_000;
-// tsx is found from here: the process may have been started in any folder.
+// tsx is resolved from here, because the process may have been started in any folder.
 const sourceArguments = () => [
   '--conditions=millrace-source',
   `--import=${import.meta.resolve('tsx')}`,
@@ -32,19 +32,18 @@ const sourceArguments = () => [
 const library = onDemand<typeof import('piscina')>('piscina');
 
 /**
- * One thread and its queue, for what is asked now and then and takes long. The module's default
- * export answers; it is started when the first question comes, and ends when none has come for a
- * while.
+ * One thread and its queue, for rare requests that take long. The module's default export handles
+ * them. The thread starts with the first request, and ends when none has come for a while.
  */
 export class AnswerThread {
   readonly #module: URL;
   readonly #limits: ThreadLimits;
   readonly #closed = new AbortController();
   #pool: Piscina | undefined;
-  /** Why the last thread ended before it could answer. */
+  /** Why the last thread ended before it could respond. */
   #problem: string | undefined;
   #waiting = 0;
-  /** How long the last one took, ms. */
+  /** Duration of the last request, ms. */
   #lastMs = 1_000;
 
   constructor(module: URL, limits: ThreadLimits) {
@@ -53,8 +52,9 @@ export class AnswerThread {
   }
 
   /**
-   * Throws TOO_BUSY when too many wait, and QUESTION_TOO_LARGE when it takes too long or too much.
-   * @param signal nobody waits for the answer any more: it is given up at once
+   * Runs a request.
+   * @param signal cancels the request when its caller no longer waits
+   * @throws TOO_BUSY if too many wait, QUESTION_TOO_LARGE if it takes too much time or memory
    */
   async ask(
     question: unknown,
@@ -102,14 +102,14 @@ export class AnswerThread {
       maxThreads: 1,
       concurrentTasksPerWorker: 1,
       idleTimeout: idleMs,
-      // Sources are loaded as this process was told to, also where it was told by other means.
+      // Load sources like this process does, however it was configured.
       ...(runsSources ? { execArgv: sourceArguments() } : {}),
       resourceLimits: { maxOldGenerationSizeMb: this.#limits.memory },
     });
     this.#pool = pool;
     this.#problem = undefined;
-    // A thread that cannot start, or fails between two questions. Who waits is told, the next one
-    // gets another.
+    // A thread cannot start, or fails between two requests: waiting requests fail, and the next
+    // one gets a new thread.
     pool.on('error', (error: unknown) => {
       if (this.#pool !== pool) return;
       this.#pool = undefined;

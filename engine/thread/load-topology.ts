@@ -4,18 +4,19 @@ import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
 import { isTopology, type Topology } from '../graph/graph.ts';
 import { defaultExportOf } from './load-module.ts';
 
-/** Where a topology comes from: sent to workers, and kept beside the state. */
+/** The origin of a topology; sent to workers, and stored beside the state. */
 export interface TopologyReference {
   /**
-   * Path of a .ts or .js module whose default export is a topology, or a function that makes one.
+   * Path of a .ts or .js module whose default export is a topology, or a function that creates one.
    */
   readonly module: string;
-  /** Given to the function; a JSON value. */
+  /** Argument of the function; a JSON value. */
   readonly params?: unknown;
 }
 
 /**
- * Throws TOPOLOGY_MODULE when the module is missing, throws while loading, or exports no topology.
+ * Loads a topology.
+ * @throws TOPOLOGY_MODULE if the module is missing, throws while loading, or exports no topology
  */
 export async function loadTopology({ module, params }: TopologyReference): Promise<Topology> {
   const fail = (problem: string, cause?: unknown): never => {

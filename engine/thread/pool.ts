@@ -1,6 +1,6 @@
 /**
- * Worker threads by Piscina: one long call a worker, which serves the tasks it owns through a port
- * for as long as the runtime lives.
+ * Worker threads (Piscina): one long call per worker, which serves its tasks through a port for the
+ * life of the runtime.
  */
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
@@ -20,13 +20,13 @@ export interface WorkerOptions {
   readonly reference: TopologyReference;
   readonly config: HostConfig;
   readonly threads: number;
-  /** What their tasks keep state in; default: the default backend. */
+  /** State backend of their tasks; default: the default backend. */
   readonly stateBackend?: BackendChoice | undefined;
-  /** As many, spawned before; else they are spawned now. */
+  /** Threads spawned earlier, the same number; otherwise they are spawned now. */
   readonly spawned?: SpawnedThreads | undefined;
 }
 
-/** Threads that are starting, and wait for their work. */
+/** Threads that are starting and wait for work. */
 export interface SpawnedThreads {
   readonly pool: Piscina;
 }
@@ -37,22 +37,19 @@ export interface WorkerHosts {
 }
 
 /**
- * For young objects, MB: a cycle's objects live until its commit, and with V8's default of 48 they
- * are copied over and over (bench/README.md).
+ * Young generation, MB: a cycle's objects live until its commit, and with V8's default of 48 they
+ * would be copied repeatedly (bench/README.md).
  */
 const youngGenerationMb = 96;
-/** They take no more than this part of the budget of memory, and so much at least. */
+/** Maximal share of the memory budget for young generations, and their minimum, MB. */
 const [youngShare, leastYoungMb] = [0.25, 6];
 
 const library = onDemand<typeof import('piscina')>('piscina');
 
-/** Calls whose buffers go to the worker for good. */
+/** Calls whose buffers are transferred to the worker. */
 const handsOver: ReadonlySet<string> = new Set(['process', 'restore', 'applyGlobal']);
 
-/**
- * Lets threads start while there is something to wait for: it takes them longer than most of what
- * comes before their work.
- */
+/** Starts threads early, because their start takes longer than most other preparations. */
 export function spawnThreads(
   threads: number,
   stateBackend: BackendChoice = defaultBackend,
@@ -100,7 +97,7 @@ export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts>
   return { hosts: clients.map((client) => client.host), stop };
 }
 
-/** What one of the threads has of the process's memory and tasks. */
+/** One thread's share of the process's memory and tasks. */
 function shareOf(config: HostConfig, threads: number): HostConfig {
   const { memoryBytes = defaultMemoryBytes(), tasks = threads } = config;
   return {

@@ -1,5 +1,5 @@
 /**
- * Messages between the main thread and a worker: calls of the HostPort by name, answers by number.
+ * Messages between the main thread and a worker: calls of the HostPort by name, results by number.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { ErrorImage } from '../base/errors.ts';
@@ -9,7 +9,7 @@ import type { TopologyReference } from './load-topology.ts';
 
 export interface WorkerStart {
   readonly reference: TopologyReference;
-  /** Fingerprint on the main thread; the worker's must be the same. */
+  /** Fingerprint on the main thread; the worker's must be equal. */
   readonly fingerprint: string;
   readonly config: HostConfig;
   readonly stateBackend: BackendChoice;
@@ -26,7 +26,7 @@ export type Answer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ErrorImage };
 
-/** Buffers inside a message that are handed over, not copied. */
+/** Buffers inside a message that are transferred, not copied. */
 export function buffersIn(value: unknown): ArrayBuffer[] {
   if (value instanceof ArrayBuffer) return [value];
   if (Array.isArray(value)) return value.flatMap(buffersIn);

@@ -8,7 +8,7 @@ import { loadBackends } from './adapters.ts';
 import { loadTopology } from './load-topology.ts';
 import { type Answer, buffersIn, type Call, type WorkerStart } from './protocol.ts';
 
-// The main thread is told what ended this one by the error's text.
+// The error's text tells the main thread why this thread ended.
 process.on('unhandledRejection', (reason) => {
   throw unhandledError('rejection', reason);
 });
@@ -44,7 +44,7 @@ async function hostOf(start: WorkerStart): Promise<TaskHost> {
     const [short, other] = [actual.slice(0, 12), expected.slice(0, 12)];
     throw new MillraceError('TOPOLOGY_CHANGED', { actual: short, expected: other });
   }
-  // While the main thread waits for its log; the first task would wait for it.
+  // Load it while the main thread waits for its log; otherwise the first task would wait.
   holdBackend(stateBackend);
   return new TaskHost(topology, config, await loadBackends(stateBackend));
 }

@@ -1,4 +1,4 @@
-/** A store with one value for each key, for steps from outside. */
+/** A store with one value per key, for external steps. */
 import {
   aFunction,
   aSerde,
@@ -14,24 +14,24 @@ import { encodeTo, type Serde } from '../../engine/serde/serde.ts';
 export interface CellStoreOptions<K, C> {
   /** Unique in the topology; names the changelog. */
   readonly name: string;
-  /** How keys are written: that of the step's input. */
+  /** Serde of the keys: that of the step's input. */
   readonly key: Serde<K>;
-  /** How a cell is written. A new format needs a new name or an upcaster, see `versioned`. */
+  /** Serde of a cell. A new format needs a new name or an upcaster, see `versioned`. */
   readonly cell: Serde<C>;
-  /** When the cell wants attention, ms UTC; Infinity for never. Default: never. */
+  /** Returns when the cell is due, ms UTC; Infinity for never. Default: never. */
   readonly due?: (cell: C) => number;
   /**
    * What makes a cell due. 'stream' (default): records of any key. 'key': the key's own records.
    * 'wall': ticks of the wall clock.
    */
   readonly clock?: 'stream' | 'key' | 'wall';
-  /** Rows that a query shows; default: the cell. */
+  /** Rows for a query; default: the cell. */
   readonly rows?: (cell: C, key: K) => Iterable<StoreRow>;
 }
 
 /**
- * A store with one cell for each key.
- * @throws CONFIG_INVALID for an option that makes no sense
+ * A store with one cell per key.
+ * @throws CONFIG_INVALID for an invalid option
  */
 export function cellStore<K, C>(options: CellStoreOptions<K, C>): StoreSpec<K, C> {
   checkSettings('store', options, {

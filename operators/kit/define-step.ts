@@ -1,6 +1,6 @@
 /**
- * defineStep: an operator from its parts. It is the one place where types are erased, null keys and
- * values are dropped, settings of the definition are checked, and time is followed.
+ * defineStep: creates an operator from its parts. Only here are types erased, null keys and values
+ * dropped, settings of the definition checked, and time tracked.
  *
  *   const everyNth = <K, V>(name: string, n: number): StepOf<K, V, V> => {
  *     checkSettings(name, { n }, { n: count(1) });
@@ -49,101 +49,102 @@ import { standOfDue } from '../../engine/time/watermark.ts';
 import { KeyedStore } from './keyed-store.ts';
 import { releaseDue, visitDue } from './release.ts';
 
-/** What a step is put after. */
+/** The input of a step. */
 export interface StepInput<K, V> {
-  /** How keys are written. */
+  /** Serde of the keys. */
   readonly key: Serde<K>;
-  /** How values are written; undefined when they have a type of their own, as after `map`. */
+  /** Serde of the values; undefined if their type has changed, as after `map`. */
   readonly value: Serde<V> | undefined;
 }
 
-/** A step from outside, ready for `Stream.apply` and `Table.apply`. */
+/** An external step, for `Stream.apply` and `Table.apply`. */
 export interface StepOf<K, V, R> {
-  /** The step after an input. */
+  /** Creates the step after an input. */
   at(input: StepInput<K, V>): Step;
-  /** How results are written where they must be; undefined: as MessagePack. */
+  /** Serde of the results, if they must be written; undefined: MessagePack. */
   valueAt(input: StepInput<K, V>): Serde<R> | undefined;
 }
 
-/** Stores of a step, by the field under which `build` gets them. */
+/** Stores of a step, by their field name in `build`. */
 export type StepStores = Readonly<Record<string, StoreSpec>>;
 
-/** The same as `build` gets them. */
+/** The stores that `build` receives. */
 export type KeyedStores<S extends StepStores> = {
   readonly [N in keyof S]: S[N] extends StoreSpec<infer K, infer C> ? KeyedStore<C, K> : never;
 };
 
-/** Sends a result on. On the edges of a table, `old` is the row before; undefined when none was. */
+/**
+ * Forwards a result. On the edges of a table, `old` is the previous row; undefined if there was
+ * none.
+ */
 export type Forward<K, R> = (key: K, value: R, timestamp: number, old?: R) => void;
 
-/** What `build` gets, once a task. */
+/** The argument of `build`, once per task. */
 export interface StepParts<K, R, S extends StepStores> {
   readonly stores: KeyedStores<S>;
   readonly forward: Forward<K, R>;
   /** Drops, dead letters, headers, topics, the record's position. */
   readonly task: TaskContext;
-  /** For what this does not cover. */
+  /** The full context, for anything not covered here. */
   readonly context: BuildContext;
 }
 
-/** What a step holds back, and lets go when time has passed. */
+/** Buffered results of a step that are released when time passes. */
 export interface DueWork<K, T> {
-  /** The store whose cells say, by `due`, when they want attention. */
+  /** The store whose cells have due instants (`due`). */
   readonly store: KeyedStore<unknown>;
   /**
-   * Takes what is due at `until` (ms UTC) out of the cell of the current key, stores what is left,
-   * and returns what is to go on. `until` may be Infinity.
+   * Removes the results due at `until` (ms UTC, may be Infinity) from the current key's cell,
+   * stores the rest, and returns them.
    */
   take(until: number): readonly T[];
-  /** When it fell due, ms UTC: what is due together goes on in this order, then by key. */
+  /** When a result fell due, ms UTC: results are forwarded in this order, then by key. */
   dueAt?(one: T): number;
-  /** Sends it on; its key is the current one. Absent: what is due is only forgotten. */
+  /** Forwards a result; its key is the current key. Absent: due results are only dropped. */
   forward?(key: K, one: T): void;
-  /** Headers that the step has kept with it; absent: none. */
+  /** Headers stored with a result; absent: none. */
   headersOf?(one: T): Uint8Array;
   /**
-   * When the input ends: 'release' what waits, or 'keep' it for the next input. Default 'release',
-   * and 'keep' where what is due is only forgotten.
+   * When the input ends: 'release' the waiting results, or 'keep' them for the next input. Default
+   * 'release', and 'keep' if due results are only dropped.
    */
   readonly atEnd?: 'release' | 'keep';
 }
 
-/** The parts of a step that run. None may return a promise, or read a clock. */
+/** The functions of a step. None may return a promise or read a clock. */
 export interface StepBody<K, V, T = unknown> {
   /**
-   * A record, its key being the current one.
-   * @param now time of the step, ms UTC, by which the record's lateness is judged: what lies before
-   * it may be late; -Infinity for a step without stores
-   * @param old on the edges of a table: the row before; undefined when none was
+   * Processes a record; its key is the current key.
+   * @param now time of the step, ms UTC, for judging lateness: older records may be late; -Infinity
+   * for a step without stores
+   * @param old on the edges of a table: the previous row; undefined if there was none
    */
   record(key: K, value: V, timestamp: number, now: number, old?: V): void;
-  /** What is due when time passes. Done before the record that makes it pass. */
+  /** Work that is due when time passes; it runs before the record that advances time. */
   readonly due?: DueWork<K, T>;
   /** The wall clock has passed a multiple of `wallClockMs`; `now` is ms UTC. */
   readonly tick?: (now: number) => void;
 }
 
 export interface StepDefinition<K, V, R, S extends StepStores> {
-  /**
-   * What it is, for `describe`: 'every-nth'. Part of what is compared when a new version starts.
-   */
+  /** Kind of the step, for `describe`, such as 'every-nth'. Compared when a new version starts. */
   readonly kind: string;
-  /** Unique in the topology when the step has stores. */
+  /** Unique in the topology if the step has stores. */
   readonly name: string;
-  /** Settings that `describe` shows and that are compared when a new version starts. */
+  /** Settings shown by `describe` and compared when a new version starts. */
   readonly detail?: Readonly<Record<string, unknown>>;
-  /** Stores; the one that follows time is the first. Each has a name unique in the topology. */
+  /** Stores, each with a name unique in the topology; the first one keeps the step's time. */
   readonly stores?: (input: StepInput<K, V>) => S;
-  /** How results are written; default MessagePack. */
+  /** Serde of the results; default MessagePack. */
   readonly value?: (input: StepInput<K, V>) => Serde<R> | undefined;
   /**
-   * False: records with a null key come too, for which no store may be asked. Default: true with
-   * stores, and such records are dropped and counted as null_key.
+   * False: the step also receives records with a null key, for which stores cannot be used.
+   * Default: true with stores; such records are dropped and counted as null_key.
    */
   readonly keyed?: boolean;
   /**
-   * Null values (a table's deletions) come too; 'made': those that steps before have made, not
-   * those of a topic. Default: they are dropped and counted as null_value.
+   * True: the step also receives null values (a table's deletions); 'made': only those created by
+   * earlier steps, not those of a topic. Default: they are dropped and counted as null_value.
    */
   readonly nulls?: boolean | 'made';
   /** Topics that `task.emit` writes. */
@@ -160,8 +161,8 @@ const nullsRule: Rule = (value) =>
     : "true, false or 'made'";
 
 /**
- * An operator.
- * @throws CONFIG_INVALID for a definition that makes no sense
+ * Creates an operator from its definition.
+ * @throws CONFIG_INVALID for an invalid definition
  */
 export function defineStep<K, V, R, S extends StepStores = Readonly<Record<never, never>>>(
   definition: StepDefinition<K, V, R, S>,
@@ -196,8 +197,8 @@ export function defineStep<K, V, R, S extends StepStores = Readonly<Record<never
 }
 
 /**
- * The step after an input.
- * @throws CONFIG_INVALID for what was not made by `defineStep`
+ * Creates the step after an input.
+ * @throws CONFIG_INVALID if it was not created by `defineStep`
  */
 export function stepAt<K, V, R>(step: StepOf<K, V, R>, input: StepInput<K, V>): Step {
   const { at, valueAt } = (step ?? {}) as Partial<StepOf<K, V, R>>;
@@ -274,7 +275,7 @@ function checkDue<K, T>(field: string, due: DueWork<K, T>): void {
   });
 }
 
-/** The side of a step that acts when time has passed. */
+/** The time-driven side of a step. */
 class Timed implements TimedStep {
   readonly #due: DueWork<unknown, unknown>;
   readonly #store: KeyedStore<unknown>;
@@ -286,7 +287,7 @@ class Timed implements TimedStep {
     this.#task = task;
   }
 
-  /** Before a record at `now`: where time goes by records, it makes time pass. */
+  /** Call before a record at `now`: if time follows records, the record advances it. */
   before(now: number): void {
     if (!this.#store.time.bySource) this.#release(now);
   }

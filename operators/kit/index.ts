@@ -1,4 +1,4 @@
-/** `millrace/steps`: what an operator from outside is made of. */
+/** `millrace/steps`: the API for external operators. */
 
 export { synchronous } from '../../engine/base/promises.ts';
 export { type Scratch, written } from '../../engine/base/scratch.ts';

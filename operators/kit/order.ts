@@ -1,4 +1,4 @@
-/** Orders of what a step releases. */
+/** Orders of released results. */
 
 /** By the bytes of the key. */
 export function byKeyText(

@@ -1,30 +1,30 @@
 /**
- * The release loop: what a step does when time has passed. The due index names the keys that have
- * something due. Each is entered, gives up what is due, and all of it goes on in one order,
- * whatever the order of the keys. Each key is a unit of work of its own: what fails in it is a dead
- * letter of that key.
+ * The release loop: what a step does when time passes. The due index lists the keys with due work.
+ * Each key is entered and its due results are taken; all results are forwarded in one order,
+ * independent of the keys. Each key is a separate unit of work: a failure becomes a dead letter of
+ * that key.
  */
 import type { TaskContext } from '../../engine/graph/processor.ts';
 import type { Cells, KeyedBy } from '../../engine/graph/store-spec.ts';
 import type { SourcePlace } from '../../engine/record/marks.ts';
 import { byKeyText } from './order.ts';
 
-/** What becomes of what is due. */
+/** How due results are taken and forwarded. */
 export interface Release<K, T> {
   /**
-   * Takes what is due at `until` (ms UTC) out of the cell of the current key, stores what is left,
-   * and returns what was taken.
+   * Removes the results due at `until` (ms UTC) from the current key's cell, stores the rest, and
+   * returns them.
    */
   take(until: number): readonly T[];
-  /** Order of what is released together; what is equal goes by key, then as it was taken. */
+  /** Order of results that are released together; ties by key, then in the order of removal. */
   compare(a: T, b: T): number;
-  /** How far time stood where it fell due, ms UTC; absent: as for the record at hand. */
+  /** The stand of a result, ms UTC; absent: that of the current record. */
   standOf?: ((one: T) => number) | undefined;
-  /** Where its record was read first. */
+  /** Where its record was first read. */
   placeOf?: (one: T) => SourcePlace;
-  /** Headers that state has kept with it; absent: none. */
+  /** Headers stored with it; absent: none. */
   headersOf?: (one: T) => Uint8Array;
-  /** Sends it on; its key is the current one. */
+  /** Forwards a result; its key is the current key. */
   forward(key: K, one: T): void;
 }
 
@@ -52,7 +52,7 @@ export function visitDue(
   }
 }
 
-/** The same for who needs the key itself. */
+/** The same with the decoded key. */
 export function enterDue<K>(
   task: TaskContext,
   spec: KeyedBy<K>,
@@ -63,7 +63,7 @@ export function enterDue<K>(
   for (const keyText of cells.dueKeys(until)) task.enter(keyText, spec, body);
 }
 
-/** Releases what is due at `until`, ms UTC. */
+/** Releases the results due at `until`, ms UTC. */
 export function releaseDue<K, T>(
   task: TaskContext,
   spec: KeyedBy<K>,
@@ -83,7 +83,7 @@ export function releaseDue<K, T>(
   }
   if (all.length === 0) return;
   const inOrder = (a: Pending<T>, b: Pending<T>) => how.compare(a.one, b.one) || byKeyText(a, b);
-  // Keys come by what they have due first, so mostly it is in order.
+  // Keys are ordered by their first due instant, so the results are mostly sorted.
   if (!isSorted(all, inOrder)) all.sort(inOrder);
   const { stand, place } = task;
   const { standOf, placeOf, headersOf } = how;

@@ -130,7 +130,7 @@ describe.skipIf(!(await kafkaAvailable()))('questions to several processes', () 
         } else {
           seen.refused++;
           expect([status, body.code], at).toEqual([503, 'STATE_AWAY']);
-          expect(body.problem, at).toMatch(/nobody holds the rows of words now: /);
+          expect(body.problem, at).toMatch(/no process has the rows of words now: /);
         }
         await sleep(5);
       }

@@ -426,7 +426,7 @@ describe('errors', () => {
       return values;
     };
     expect(await fill('emit')).toEqual(['of a']);
-    await expect(fill('stop')).rejects.toThrow('suppress held holds 2 records, the most it may');
+    await expect(fill('stop')).rejects.toThrow('the buffer of suppress held is full: 2 records');
   });
 });
 

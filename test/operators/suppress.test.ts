@@ -235,7 +235,7 @@ describe('a bounded buffer', () => {
     const built = last({ timeLimitMs: 1_000, maxBytes: 5, whenFull: 'stop' });
     await expect(fill(built, [['a', 'aaaaa']])).rejects.toMatchObject({
       code: 'SUPPRESS_FULL',
-      message: 'suppress held holds 5 bytes, the most it may',
+      message: 'the buffer of suppress held is full: 5 bytes',
       remedy: expect.stringContaining('raise maxRecords or maxBytes'),
     });
   });
@@ -248,7 +248,7 @@ describe('a bounded buffer', () => {
         counted(tumbling({ size: 10, grace: 50 }), { untilClosed: true, maxRecords: 2 }),
         [1, 11, 21],
       ),
-    ).rejects.toThrow('suppress held holds 2 records, the most it may');
+    ).rejects.toThrow('the buffer of suppress held is full: 2 records');
   });
 });
 

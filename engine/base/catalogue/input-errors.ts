@@ -1,4 +1,4 @@
-/** Files and sources that are read. */
+/** Errors of input files and sources. */
 import type { CatalogueEntry } from './catalogue-entry.ts';
 
 export const inputErrors = {
@@ -9,8 +9,7 @@ export const inputErrors = {
   },
   INPUT_BROKEN: {
     message: 'input file {file}: {problem}',
-    remedy:
-      'everything before the break was taken in; mend the file from there on and start again to go on',
+    remedy: 'the rows before the break were read; repair the file from there on and start again',
     exitCode: 1,
   },
   INPUT_REFUSED: {
@@ -21,18 +20,18 @@ export const inputErrors = {
   INPUT_CHANGED: {
     message: 'input file {file} is not the one read before: {problem}',
     remedy:
-      'rows that were taken stay taken: put the file back as it was to go on with it, or give the changed one another name to take it in as a new file; to have the changed one in its place, take all files in once more, from nothing (option `fresh`) or into another folder (option `data`)',
+      'rows that were read stay: restore the file to continue with it, or rename the changed file to read it as a new one; to replace its rows, read all files again, from nothing (option `fresh`) or into another folder (option `data`)',
     exitCode: 2,
   },
   LOAD_INTERRUPTED: {
     message: 'the load was interrupted after {rows} rows; there is no manifest',
-    remedy: 'run it again: it goes on behind what was taken in',
+    remedy: 'run it again: it continues after the rows that were read',
     exitCode: 1,
   },
   SOURCE_UNAVAILABLE: {
-    message: 'source {source} does not answer: {problem}',
+    message: 'source {source} does not respond: {problem}',
     remedy:
-      'look at the other side and the network; it is asked again, and nothing is lost meanwhile',
+      'check the source and the network; the request is retried, and nothing is lost meanwhile',
     exitCode: 1,
   },
   SOURCE_REFUSED: {
@@ -42,8 +41,8 @@ export const inputErrors = {
     exitCode: 2,
   },
   SOURCE_CHANGED: {
-    message: 'source {source} was of {before} before, and is of {now} now',
-    remedy: 'give it another name: the position that is kept under this one belongs to the other',
+    message: 'source {source} was of kind {before} before, and is of kind {now} now',
+    remedy: 'give it another name: the position stored under this name belongs to the other source',
     exitCode: 2,
   },
 } as const satisfies Record<string, CatalogueEntry>;

@@ -1,4 +1,4 @@
-/** The log, its brokers, topics and offsets. */
+/** Errors of the log, its brokers, topics and offsets. */
 import type { CatalogueEntry } from './catalogue-entry.ts';
 
 export const logErrors = {
@@ -10,7 +10,7 @@ export const logErrors = {
   LOG_CORRUPT: {
     message: 'log damaged: topic {topic} partition {partition} offset {offset}: {problem}',
     remedy:
-      'restore the data directory from a copy, or begin with nothing (option `fresh`); nothing was changed',
+      'restore the data directory from a copy, or start over (option `fresh`); nothing was changed',
     exitCode: 3,
   },
   LOG_FENCED: {
@@ -30,15 +30,16 @@ export const logErrors = {
     exitCode: 1,
   },
   LOG_NOT_READY: {
-    message: 'the brokers at {brokers} answer, and cannot do it now: {problem}',
-    remedy: 'it is tried again; nothing is lost meanwhile. If it stays so, look at the brokers',
+    message: 'the brokers at {brokers} respond, but are not ready: {problem}',
+    remedy:
+      'the request is retried; nothing is lost meanwhile. If this persists, check the brokers',
     exitCode: 1,
   },
   KAFKA_CLIENT_MISSING: {
     message:
-      'Kafka cannot be used: the package node-rdkafka is not there or was not compiled ({problem})',
+      'Kafka cannot be used: the package node-rdkafka is not installed or was not compiled ({problem})',
     remedy:
-      'it is compiled at the install and needs a C++ compiler, make and Python: install them, then `npm install node-rdkafka@3.6.1` (about three minutes); the embedded log works without',
+      'it is compiled at install time and needs a C++ compiler, make and Python: install them, then `npm install node-rdkafka@3.6.1` (about three minutes); the embedded log works without it',
     exitCode: 2,
   },
   KAFKA_REFUSED: {
@@ -50,20 +51,20 @@ export const logErrors = {
   KAFKA_REJECTED: {
     message: 'the brokers at {brokers} do not accept it: {problem}',
     remedy:
-      'correct what is named: the name or settings of a topic, the replication factor, a policy or version of the brokers; asking again does not help, and nothing is lost',
+      'correct the named problem: the name or settings of a topic, the replication factor, a policy or version of the brokers; a retry does not help, and nothing is lost',
     exitCode: 2,
   },
   RECORDS_UNREADABLE: {
     message:
       'topic {topic} partition {partition} from offset {offset} on cannot be read: {problem}',
     remedy:
-      'nothing was skipped, and nothing after it is read. A codec is told of above; a damaged batch can only be passed over, by setting the group to a later offset with the tools of Kafka',
+      "nothing was skipped, and nothing after it is read. For a codec, see the problem above; a damaged batch can only be skipped, by setting the group to a later offset with Kafka's tools",
     exitCode: 3,
   },
   RECORD_REFUSED: {
     message: 'the broker does not take a record of topic {topic} partition {partition}: {problem}',
     remedy:
-      'raise the limit of the topic (max.message.bytes, message.timestamp.after.max.ms) or correct what is written; nothing of this commit was written, and it is tried again at the next start',
+      'raise the limit of the topic (max.message.bytes, message.timestamp.after.max.ms) or correct the record; nothing of this commit was written, and the next start tries it again',
     exitCode: 1,
   },
   TOPIC_UNKNOWN: {
@@ -74,17 +75,17 @@ export const logErrors = {
   TOPIC_DELETED: {
     message: 'topic {topic} was deleted while the application ran',
     remedy:
-      'make it anew and start again: the new topic is read from its start, what was made of the old one stays; or take it out of the topology',
+      'create it again and restart: the new topic is read from its start, and the results of the old one stay; or remove it from the topology',
     exitCode: 2,
   },
   TOPIC_REMADE: {
-    message: 'topic {topic} was deleted and made anew while the application ran',
+    message: 'topic {topic} was deleted and created again while the application ran',
     remedy:
-      'start again: a topic that is read is read from its start; where it is a changelog, state is lost with it: `millrace reset` computes all of it anew',
+      'restart: a source topic is then read from its start. The state of a changelog is lost with its topic: `millrace reset` recomputes it',
     exitCode: 3,
   },
   TOPIC_MISMATCH: {
-    message: 'topic {topic} exists with {actual} partitions, {expected} are asked for',
+    message: 'topic {topic} exists with {actual} partitions, but {expected} are needed',
     remedy: 'use the existing number of partitions, or another topic name',
     exitCode: 2,
   },
@@ -96,13 +97,13 @@ export const logErrors = {
   PARTITIONS_CHANGED: {
     message: 'topic {topic} has {actual} partitions, what belongs to it has {expected}',
     remedy:
-      'the number of partitions of a source was changed after state was written for it: its keys lie elsewhere now. Choose a new application name, and read the input from its start',
+      'the number of partitions of a source was changed after state was written for it, so its keys are in other partitions now. Choose a new application name, and read the input from its start',
     exitCode: 2,
   },
   TOPIC_GREW: {
     message: 'topic {topic} has at least {actual} partitions now, {planned} when this run began',
     remedy:
-      'start again: parts without state follow; keys of parts with state move to other partitions, so these need a new application name and the input from its start',
+      'restart: parts without state adapt; in parts with state, keys move to other partitions, so these need a new application name and the input from its start',
     exitCode: 2,
   },
   NOT_COLOCATED: {
@@ -116,12 +117,12 @@ export const logErrors = {
     message:
       'topic {topic} partition {partition}: the next offset to read is {offset}, the log has {start} to {end}',
     remedy:
-      'records were deleted before they were read, or the topic was made anew: restore it, or choose to go on at its start or end (option `onOffsetLost` earliest | latest), which loses what is missing',
+      'records were deleted before they were read, or the topic was created again: restore it, or continue at its start or end (option `onOffsetLost` earliest | latest), which loses the missing records',
     exitCode: 3,
   },
   APPEND_FULL: {
-    message: '{waiting} records wait to be written; no more are taken now',
-    remedy: 'send again later; look at the disk or the brokers when it lasts',
+    message: '{waiting} records wait to be written; no more are accepted now',
+    remedy: 'send again later; if this persists, check the disk or the brokers',
     exitCode: 1,
   },
   DISK_FULL: {

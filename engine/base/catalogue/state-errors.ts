@@ -1,4 +1,4 @@
-/** State, its changelog, and the commits that both belong to. */
+/** Errors of state, changelogs and commits. */
 import type { CatalogueEntry } from './catalogue-entry.ts';
 
 export const stateErrors = {
@@ -6,18 +6,18 @@ export const stateErrors = {
     message:
       'task {task}: store {store} changed last in commit {actual} by its changelog, in commit {expected} by the committed offsets',
     remedy:
-      'a transaction was torn in the log; nothing is run on it. Restore offsets and changelog of one instant, or reset the application',
+      'a transaction was torn in the log, so nothing is run on it. Restore offsets and changelog of the same instant, or reset the application',
     exitCode: 3,
   },
   COMMIT_DOUBTFUL: {
     message: 'commit {commitId} failed or its outcome is not known: {problem}',
-    remedy: 'nothing is lost; the tasks go on from the last commit that is known',
+    remedy: 'nothing is lost; the tasks continue from the last known commit',
     exitCode: 1,
   },
   STATE_CORRUPT: {
     message: 'state damaged: task {task} store {store}: {problem}',
     remedy:
-      'none is needed: the state in {directory} is wiped and restored from its changelog; if it comes again and again, look at the disk',
+      'none is needed: the state in {directory} is wiped and restored from its changelog; if this happens repeatedly, check the disk',
     exitCode: 3,
   },
   STATE_FOREIGN: {
@@ -29,7 +29,7 @@ export const stateErrors = {
   STORE_CORRUPT: {
     message: 'the database in {directory} is damaged: {problem}',
     remedy:
-      'state is wiped and restored by itself; of a log restore the data directory from a copy',
+      'state is wiped and restored automatically; for a log, restore the data directory from a copy',
     exitCode: 3,
   },
   STATE_UNAVAILABLE: {
@@ -53,19 +53,19 @@ export const stateErrors = {
     exitCode: 3,
   },
   STATE_MOVED: {
-    message: 'the task {task} was closed while it was asked',
-    remedy: 'ask again: it is opened anew, here or in another process',
+    message: 'the task {task} was closed during the query',
+    remedy: 'try again: the task is reopened, here or in another process',
     exitCode: 1,
   },
   STATE_AWAY: {
-    message: 'nobody holds the rows of {table} now: {problem}',
+    message: 'no process has the rows of {table} now: {problem}',
     remedy:
-      'ask again in a moment: the tasks are being opened, restored or given to another process',
+      'try again in a moment: the tasks are being opened, restored or moved to another process',
     exitCode: 1,
   },
   RESET_UNFINISHED: {
-    message: 'a reset of {application} was begun and broken off',
-    remedy: 'run `millrace reset --yes` again, which finishes it; the input is not touched by it',
+    message: 'a reset of {application} was interrupted',
+    remedy: 'run `millrace reset --yes` again to finish it; it does not touch the input',
     exitCode: 2,
   },
 } as const satisfies Record<string, CatalogueEntry>;

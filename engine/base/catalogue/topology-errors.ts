@@ -1,4 +1,4 @@
-/** A topology, and the code of its author. */
+/** Errors of a topology and of its author's code. */
 import type { CatalogueEntry } from './catalogue-entry.ts';
 
 export const topologyErrors = {
@@ -19,14 +19,14 @@ export const topologyErrors = {
     exitCode: 2,
   },
   STATE_INCOMPATIBLE: {
-    message: 'this topology cannot go on with the state of {application}:\n{problems}',
+    message: 'this topology cannot continue with the state of {application}:\n{problems}',
     remedy:
-      'run the earlier topology, or give what has changed another name and let the old store go (option `orphans`); `millrace plan` shows all of it',
+      'run the earlier topology, or rename the changed steps and leave the old store behind (option `orphans`); `millrace plan` shows all changes',
     exitCode: 2,
   },
   CYCLE_REPEATED: {
-    message: 'task {task}: {step} refused a record that had changed state already: {problem}',
-    remedy: 'none is needed: the cycle is done again from the last commit, without that record',
+    message: 'task {task}: {step} refused a record that had already changed state: {problem}',
+    remedy: 'none is needed: the cycle is repeated from the last commit, without that record',
     exitCode: 1,
   },
   RECORD_FAILED: {
@@ -36,23 +36,23 @@ export const topologyErrors = {
     exitCode: 1,
   },
   SUPPRESS_FULL: {
-    message: 'suppress {step} holds {held}, the most it may',
+    message: 'the buffer of suppress {step} is full: {held}',
     remedy: "raise maxRecords or maxBytes, shorten the time, or set whenFull: 'emit' where it may",
     exitCode: 1,
   },
   UNHANDLED: {
     message: 'unhandled {kind} in user code, {where}: {problem}',
     remedy:
-      'something was started there that nobody waits for: await it in asyncMap, or catch what it fails of; committed work is safe and the next start continues from it',
+      'a promise there is never awaited: await it in asyncMap, or catch its error; committed work is safe and the next start continues from it',
     exitCode: 1,
   },
   WORKER_FAILED: {
     message: 'worker thread failed {attempts} times, last: {problem}',
-    remedy: 'look at the last error; committed work is safe and the next start continues from it',
+    remedy: 'see the last error; committed work is safe and the next start continues from it',
     exitCode: 1,
   },
   TABLE_NOT_KEPT: {
-    message: 'table {table} keeps no rows that could be read: {problem}',
+    message: 'table {table} keeps no readable rows: {problem}',
     remedy: 'read the table that it comes from, or write it to a topic and read that as a table',
     exitCode: 2,
   },

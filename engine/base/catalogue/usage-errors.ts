@@ -1,4 +1,4 @@
-/** What whoever starts, asks or configures can have wrong. */
+/** Errors of usage and configuration. */
 import type { CatalogueEntry } from './catalogue-entry.ts';
 
 export const usageErrors = {
@@ -19,28 +19,28 @@ export const usageErrors = {
   },
   TOOL_MISSING: {
     message: 'the tool {tool} cannot be loaded: {problem}',
-    remedy: 'npm install --no-save {tool}: it is a tool of development, which only verify needs',
+    remedy: 'npm install --no-save {tool}: it is a development tool that only verify needs',
     exitCode: 2,
   },
   GOLDEN_DIFFERS: {
-    message: 'the run is not that of the golden file {file}: {problem}',
+    message: 'the run differs from the golden file {file}: {problem}',
     remedy:
-      'correct the topology; or, if it is meant to be so, run the test with {variable}=1, which writes the file anew, and review what has changed in it',
+      'correct the topology; or, if the change is intended, run the test with {variable}=1 to rewrite the file, and review its changes',
     exitCode: 1,
   },
   GOLDEN_VALUE: {
-    message: 'a golden file cannot keep the {where}: it {problem}',
+    message: 'a golden file cannot store the {where}: it {problem}',
     remedy: 'record values that are plain data: objects, lists, texts, numbers, dates, bytes',
     exitCode: 2,
   },
   SCHEMA_REGISTRY: {
-    message: 'the schema registry {url} does not answer as it should: {problem}',
-    remedy: 'look at the registry and its address; start again, nothing is skipped',
+    message: 'the schema registry {url} gives no valid response: {problem}',
+    remedy: 'check the registry and its address; start again, nothing is skipped',
     exitCode: 1,
   },
   SCHEMA_REFUSED: {
     message: 'the schema of {subject} is refused: {problem}',
-    remedy: '`millrace schema check` tells what breaks; change the schema so that both can be read',
+    remedy: '`millrace schema check` shows what breaks; change the schema so that both can be read',
     exitCode: 2,
   },
   MAPPING_INVALID: {
@@ -50,7 +50,7 @@ export const usageErrors = {
     exitCode: 2,
   },
   SEGMENT_UNKNOWN: {
-    message: 'no segment {segment} is configured or was told of; {hint}',
+    message: 'no segment {segment} is configured or was ever emitted; {hint}',
     remedy: 'name one of the segments that `millrace segment plan` lists',
     exitCode: 2,
   },

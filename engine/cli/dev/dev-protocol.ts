@@ -5,9 +5,9 @@ import type { RunOptions } from '../run-command.ts';
 /** What a version is run with, over all edits. */
 export type VersionOptions = Omit<RunOptions, 'fresh' | 'orphan' | 'untilCaughtUp' | 'json'>;
 
-/** How it goes on with what is there. */
+/** How to continue with existing data. */
 export interface Begin {
-  /** Log and state are begun anew. */
+  /** Log and state are deleted first. */
   readonly fresh: boolean;
   /** Stores that are left behind. */
   readonly orphan: readonly string[];

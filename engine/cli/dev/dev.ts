@@ -1,7 +1,7 @@
 /**
- * `dev`: runs a topology and begins it again after each edit of the module or what it imports.
- * State is kept where `plan` says that it can be; before any is lost, it asks. A module that does
- * not work is told of, and the version before runs on until the next edit.
+ * `dev`: runs a topology and restarts it after each edit of the module or its imports. State is
+ * kept if `plan` allows it; before losing any, it asks. If a module does not work, the error is
+ * reported, and the previous version keeps running until the next edit.
  */
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
@@ -26,7 +26,7 @@ const interruptedCode = 130;
 const kept: Begin = { fresh: false, orphan: [] };
 
 /**
- * Answers the exit code, when it is interrupted.
+ * Returns the exit code after an interrupt.
  * @param versionProgram that runs one version: it calls `serveVersion`
  */
 export async function dev(
@@ -45,7 +45,7 @@ export async function dev(
   if ((process.env['MILLRACE_KAFKA_BROKERS'] ?? '') !== '') {
     say('the embedded log is used; MILLRACE_KAFKA_BROKERS is for `run`');
   }
-  say(`watching ${shortPath(path)} and what it imports; r begins anew, q ends`);
+  say(`watching ${shortPath(path)} and what it imports; r starts over, q ends`);
   const watch = await watchModule(path, (build) => session.built(build));
   const keys = readKeys((key) => session.key(key));
   process.on('SIGINT', () => session.interrupt());
@@ -60,7 +60,7 @@ function say(text: string): void {
   process.stderr.write(`dev: ${text}\n`);
 }
 
-/** The usual port, or a free one; the same over all edits, so that an open page goes on. */
+/** The usual port, or a free one; the same across edits, so that an open page keeps working. */
 async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
   const probe = (port: number) =>
     new Promise<number | undefined>((resolved) => {
@@ -72,7 +72,7 @@ async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
         server.close(() => resolved(found));
       });
     });
-  // A port that was asked for and is taken is told by who listens there.
+  // A requested port that is in use is reported by the process that listens.
   if (http !== undefined && http !== 0) return http;
   const usual = http === undefined ? await probe(standardPort) : undefined;
   return usual ?? (await probe(0)) ?? standardPort;
@@ -198,7 +198,7 @@ class Session {
     const planned = await version.planned;
     this.#loading = undefined;
     if (planned === undefined) {
-      // Ended by an edit that came meanwhile: that one is told of.
+      // A newer edit ended it: that one is reported.
       if (build === this.#newest && !this.#isEnding) this.#waits();
       return;
     }
@@ -256,7 +256,7 @@ class Session {
     else say('waiting for the next edit; s starts it again');
   }
 
-  /** Answers whether somebody was asked. */
+  /** Returns true if a question was open. */
   #forgetAsking(): boolean {
     const asking = this.#asking;
     void asking?.version.stop();

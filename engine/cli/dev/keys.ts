@@ -1,4 +1,4 @@
-/** Single keys from a terminal, or from whoever writes to standard input. */
+/** Single keys from a terminal or from standard input. */
 
 /** Calls `onKey` with each key until it is closed; Ctrl-C is a key here, as a terminal is raw. */
 export function readKeys(onKey: (key: string) => void): { close(): void } {

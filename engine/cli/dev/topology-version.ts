@@ -44,7 +44,7 @@ export class Version {
     this.#send({ kind: 'begin', begin });
   }
 
-  /** Ends it; one that runs finishes its cycle first. Again: at once. Answers its exit code. */
+  /** Stops it, after its current cycle; a second call stops it at once. Returns its exit code. */
   async stop(): Promise<number | null> {
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), this.#stopWithinMs + graceMs);

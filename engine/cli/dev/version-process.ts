@@ -1,7 +1,7 @@
 /**
- * The process of one version of a topology, started by `dev`. It loads the module and tells what
- * would become of the state, while the version before runs on; then it waits until it is told to
- * run.
+ * The process of one version of a topology, started by `dev`. It loads the module and reports what
+ * would happen to the state, while the previous version keeps running; then it waits for the
+ * command to run.
  */
 import { onUnhandled } from '../../base/unhandled.ts';
 import { loadTopology } from '../../thread/load-topology.ts';
@@ -17,7 +17,7 @@ type Loaded = Extract<ToVersion, { kind: 'load' }>;
 export function serveVersion(application: ShippedApplication): void {
   endWhenNobodyReads();
   onUnhandled(process, (error) => process.exit(report(error, false)));
-  // Nobody would end it any more.
+  // No one could end it any more.
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   let loaded: Loaded | undefined;
   process.on('message', (message: ToVersion) => {
@@ -26,7 +26,7 @@ export function serveVersion(application: ShippedApplication): void {
       orEnd(load(message));
     } else if (loaded !== undefined) {
       const { module, options } = loaded;
-      // What is told from now on holds the process no longer than its run.
+      // From now on the channel must not keep the process alive after its run.
       process.channel?.unref();
       orEnd(run(module, { ...options, ...message.begin }, application));
     }

@@ -25,7 +25,7 @@ export async function awsSettings(source: string, spec: AwsSpec, secrets: Secret
           secretAccessKey: await read(credentials.secretAccessKey, 'secretAccessKey'),
         };
   return {
-    // Retries are the source's: they are told of, and have no end.
+    // The source does the retries, which are reported and unlimited.
     maxAttempts: 1,
     ...(endpoint === undefined ? {} : { endpoint }),
     // Another service than Amazon's mostly does not care.

@@ -28,10 +28,7 @@ export class BackOff {
     this.#failures = 0;
   }
 
-  /**
-   * Notes a failure and answers how long to wait, ms: between half of a doubling span and all of
-   * it.
-   */
+  /** Notes a failure and returns how long to wait, ms: between half and all of a doubling span. */
   failed(leastMs = 0): number {
     const { firstMs, mostMs } = this.#options;
     const span = Math.min(mostMs, firstMs * 2 ** Math.min(this.#failures, 30));

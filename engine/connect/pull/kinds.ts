@@ -66,7 +66,9 @@ function filesPuller(options: Omit<PullerOptions, 'spec'>, store: FileStore): Pu
   return new FilesPuller({ name, store, order, rowOptions: (file) => options.rowOptions(file) });
 }
 
-/** What of the outside a position belongs to; undefined where it goes on when that has moved. */
+/**
+ * The target that a position belongs to; undefined if the position stays valid for another target.
+ */
 export function targetOf(spec: SourceSpec): string | undefined {
   switch (spec.kind) {
     case 'rest':

@@ -1,8 +1,7 @@
 /**
- * A pulled source as a connector. Pages are fetched ahead of the cycles that take them, so that a
- * cycle never waits for the network. The position behind the pages that a cycle has taken is
- * committed with their records; after a kill or a failed commit fetching begins anew behind the
- * last commit.
+ * A pulled source as a connector. Pages are fetched ahead of the cycles, so that a cycle never
+ * waits for the network. The position after the pages of a cycle is committed with their records;
+ * after a kill or a failed commit, fetching restarts after the last commit.
  */
 
 import { type Clock, systemClock } from '../../base/clock.ts';
@@ -121,7 +120,7 @@ export class PullSource<K, V> implements SourceConnector {
     });
   }
 
-  /** Answers at once, with what has been fetched by now. */
+  /** Returns at once, with the records fetched so far. */
   async next(limit: number): Promise<SourceChunk> {
     const { ranAt: before } = this.#cursor;
     const counts = { records: 0, bytes: 0, deadLettered: 0 };
@@ -218,7 +217,7 @@ export class PullSource<K, V> implements SourceConnector {
     for (;;) {
       const left = until - this.#clock.now();
       if (left <= 0 || signal.aborted) break;
-      // A wall clock may jump: it is looked at again and again.
+      // A wall clock may jump, so check it repeatedly.
       await this.#scheduler.sleep(Math.min(left, 60_000), signal);
     }
     this.#isResting = false;

@@ -23,7 +23,7 @@ export interface PulledRow {
 
 export interface Page {
   readonly rows: readonly PulledRow[];
-  /** A JSON value: `run` goes on behind this page. */
+  /** A JSON value: `run` continues after this page. */
   readonly position: unknown;
   readonly bytes: number;
 }

@@ -1,4 +1,4 @@
-/** Rows of the database that are no batches: JSON, with a checksum that covers its key. */
+/** Database rows other than batches: JSON, with a checksum that also covers the key. */
 import { checksummed } from '../../base/checksummed.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import type { GroupOffset, TopicDescription } from '../log.ts';
@@ -13,7 +13,7 @@ export function deletion(key: Buffer): BackendWrite {
   return { key, value: undefined };
 }
 
-/** What a topic is for is told at each start, and not kept. */
+/** The role of a topic is passed at each start and not stored. */
 export function topicRow(
   id: number,
   { name, partitions, settings }: TopicDescription,

@@ -1,4 +1,4 @@
-/** Clean-up of an embedded log: compaction and retention, a partition in one durable write. */
+/** Clean-up of an embedded log: compaction and retention, one durable write per partition. */
 import { type PackedBatch, writeChecksum } from '../../record/batch.ts';
 import type { BackendWrite } from '../../storage/backend.ts';
 import { compacted, expiry, noteLastOffsets } from '../retention.ts';
@@ -21,7 +21,7 @@ export class CleanUp {
     this.#parts = parts;
   }
 
-  /** As Log.maintain. The caller writes nothing else meanwhile. */
+  /** As Log.maintain. The caller must write nothing else meanwhile. */
   async maintain(nowMs: number): Promise<void> {
     const { catalogue } = this.#parts;
     for (const topic of catalogue.topics.values()) {

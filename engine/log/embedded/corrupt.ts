@@ -1,7 +1,7 @@
 /** Errors of the embedded log. */
 import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts';
 
-/** LOG_CORRUPT at a place. Names in parentheses are no topics. */
+/** LOG_CORRUPT with its place. Names in parentheses are not topics. */
 export function corrupt(
   topic: string,
   partition: number,
@@ -12,7 +12,7 @@ export function corrupt(
   return new MillraceError('LOG_CORRUPT', { topic, partition, offset, problem }, { cause });
 }
 
-/** Any other error, as one of the log in a directory. */
+/** Converts any other error to one of the log in a directory. */
 export function logError(error: unknown, directory: string): unknown {
   if (isMillraceError(error, 'STATE_UNAVAILABLE')) {
     const problem = String(error.context['problem']);

@@ -1,6 +1,6 @@
 /**
- * Writes of an embedded log, one after another: the database first, in one synced batch with the
- * write's row of the journal, then HEAD, then what readers see.
+ * Writes of an embedded log, one after another: first the database, in one synced batch that
+ * includes the write's journal row, then HEAD, then the readers' view.
  */
 import type { BackendWrite, StateBackend } from '../../storage/backend.ts';
 import type { GroupOffset } from '../log.ts';
@@ -23,13 +23,13 @@ import { journalKey, sequenceKey } from './log-keys.ts';
 
 const prunedPerCommit = 256;
 
-/** What a write means beside its rows. */
+/** The meaning of a write besides its rows. */
 export interface Written {
   /** New ends of partitions. */
   readonly ends: readonly GroupOffset[];
   /** The batches among the rows. */
   readonly appends: readonly JournalAppend[];
-  /** Where it wrote first. */
+  /** The first place that it wrote. */
   readonly place: Place | undefined;
 }
 
@@ -53,15 +53,15 @@ export class DurableWrites {
   readonly #seals: CatalogueSeals;
   readonly #limits: JournalLimits;
   #last: JournalPoint;
-  /** Where the last commit wrote. */
+  /** The place that the last commit wrote. */
   #place: Place | undefined;
   #anchor: JournalPoint;
   readonly #anchors: number[];
-  /** The first row of the journal that is still there. */
+  /** The first remaining row of the journal. */
   #firstRow: number;
   #unflushedBytes = 0;
   #flushing: Promise<void> | undefined;
-  /** A write whose outcome is not known: nothing may follow it. */
+  /** The error of a write with an unknown outcome: no write may follow it. */
   #failure: unknown;
 
   constructor({ directory, backend, head, loaded, anchors, journal }: DurableWritesParts) {
@@ -78,8 +78,8 @@ export class DurableWrites {
   }
 
   /**
-   * Durable when the promise resolves; the catalogue has the new ends then. The caller awaits one
-   * before the next.
+   * Writes; when the promise resolves, the write is durable and the catalogue has the new ends. The
+   * caller must await each write before the next.
    */
   async write(writes: BackendWrite[], { ends, appends, place }: Written = nothing): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
@@ -94,7 +94,7 @@ export class DurableWrites {
       await this.#backend.write(writes, { sync: true });
     } catch (error) {
       for (const take of undo.reverse()) take?.();
-      // Whether it happened nobody knows: what follows would not fit it.
+      // It is unknown whether the write happened, so a later one might not follow it.
       this.#failure = error;
       throw error;
     }
@@ -120,13 +120,13 @@ export class DurableWrites {
     this.#moveAnchor();
   }
 
-  /** To be called when nothing is being written. */
+  /** Call when no write is in progress. */
   async close(): Promise<void> {
     await this.#flushing;
     await this.#head.close();
   }
 
-  /** Rows of the journal that neither HEAD needs any more. */
+  /** Journal rows that neither HEAD needs any more. */
   #prune(): BackendWrite[] {
     const last = Math.min(...this.#anchors);
     const deletions: BackendWrite[] = [];
@@ -136,7 +136,7 @@ export class DurableWrites {
     return deletions;
   }
 
-  /** Now and then what is written becomes tables, so that the journal stays short. */
+  /** From time to time flushes the writes to tables, so that the journal stays short. */
   #moveAnchor(): void {
     const rows = this.#last.sequence - this.#anchor.sequence;
     const isDue = rows >= this.#limits.rows || this.#unflushedBytes >= this.#limits.bytes;

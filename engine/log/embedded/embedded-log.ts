@@ -1,7 +1,7 @@
 /**
  * The embedded log: durable, in process, one database. A commit is one synced write over batches,
- * ends, group offsets, the commit id and its row in the journal, so it happens wholly or not at
- * all; then HEAD follows.
+ * ends, group offsets, the commit id and its journal row, so it is atomic; HEAD is written
+ * afterwards.
  */
 import { MillraceError } from '../../base/errors.ts';
 import { checksumOf, PackedBatch } from '../../record/batch.ts';
@@ -45,7 +45,7 @@ export class EmbeddedLog implements Log {
   readonly #writes: DurableWrites;
   readonly #cleanUp: CleanUp;
   readonly #epochs = new Map<string, number>();
-  /** The write before; commits follow one another. */
+  /** The previous write; commits run one after another. */
   #tail: Promise<unknown> = Promise.resolve();
 
   /** Use `openEmbeddedLog` (open-embedded-log.ts). */
@@ -114,7 +114,7 @@ export class EmbeddedLog implements Log {
     };
   }
 
-  /** One durable write. It has one process, which is ours: nobody else is in the group. */
+  /** One durable write. The log belongs to this process, so the group has no other member. */
   forget({ group, topics, offsets }: Forgotten): Promise<void> {
     return this.#inTurn(async () => {
       const catalogue = this.#catalogue;

@@ -12,22 +12,22 @@ import { checksummed, contentOf } from '../../base/checksummed.ts';
 import type { CatalogueDigest, JournalPoint } from './journal.ts';
 
 export interface Head {
-  /** Absent: written before there was a journal. */
+  /** Absent in a HEAD from before the journal existed. */
   readonly version?: 2;
   readonly sequence: number;
   /** 'topic/partition' -> end offset */
   readonly ends: Readonly<Record<string, number>>;
-  /** Of the row of the commit in the journal. */
+  /** Seal of the commit's journal row. */
   readonly seal?: number;
-  /** All commits up to it lie in tables; the journal has a row for each one after it. */
+  /** All commits up to it are in tables; the journal has a row for each later one. */
   readonly anchor?: JournalPoint;
   readonly catalogue?: CatalogueDigest;
 }
 
 export interface Heads {
-  /** The newest whole HEAD; undefined when there is none. */
+  /** The newest intact HEAD; undefined if there is none. */
   readonly head: Head | undefined;
-  /** Something else than a HEAD is there. */
+  /** True if a file exists that is not a valid HEAD. */
   readonly damaged: boolean;
   /** Sequence numbers of the anchors, by slot. */
   readonly anchors: readonly number[];
@@ -36,13 +36,13 @@ export interface Heads {
 const names = ['HEAD.0', 'HEAD.1'];
 const lengthBytes = 4;
 /**
- * What is written lies on disk when the write ends, which takes one call in place of two. Elsewhere
- * than on Linux the flag is missing, or does less than a sync.
+ * Uses a synchronous file on Linux: a write is durable when it returns, with one call instead of
+ * two. On other systems the flag is missing or weaker than a sync.
  */
 const isThrough = process.platform === 'linux';
 const flags = constants.O_RDWR | constants.O_CREAT | (isThrough ? constants.O_DSYNC : 0);
 
-/** Looks only: what is missing is not made. */
+/** Reads without creating missing files. */
 export async function readHeads(directory: string): Promise<Heads> {
   let head: Head | undefined;
   let damaged = false;
@@ -75,13 +75,13 @@ export class HeadFile {
     this.#slots = slots;
   }
 
-  /** Makes what is missing. */
+  /** Opens the files, creating missing ones. */
   static async open(directory: string): Promise<HeadFile> {
     const slots = await Promise.all(names.map((name) => open(`${directory}/${name}`, flags)));
     return new HeadFile(slots);
   }
 
-  /** The slot that a commit writes. */
+  /** The slot of a commit. */
   slotOf({ sequence }: { readonly sequence: number }): number {
     return sequence % this.#slots.length;
   }

@@ -1,10 +1,10 @@
 /**
- * The journal of an embedded log: one row a commit, written in the commit's own batch, each naming
- * the one before by its checksum. A database may lose a part of its write-ahead log without a word;
- * then a row is missing, or does not follow from the one before.
+ * The journal of an embedded log: one row per commit, written in the commit's own batch, with the
+ * checksum of the previous row. A database may silently lose a part of its write-ahead log; then a
+ * row is missing, or does not follow from the previous one.
  *
- * Rows are kept from the last point on of which all is known to lie in tables (the anchor, in
- * HEAD).
+ * Rows are kept from the anchor on: the last point up to which everything is known to be in tables
+ * (stored in HEAD).
  */
 import { asBuffer, keyTextOf } from '../../base/bytes.ts';
 import { checksummed } from '../../base/checksummed.ts';
@@ -21,7 +21,7 @@ export interface JournalAppend {
   readonly checksum: number;
 }
 
-/** Where a commit wrote, for who misses it. */
+/** The place that a commit wrote, for error messages if it is missing. */
 export interface Place {
   readonly topic: string;
   readonly partition: number;
@@ -29,31 +29,33 @@ export interface Place {
 }
 
 export interface JournalRow {
-  /** Seal of the row before; 0 before the first. */
+  /** Seal of the previous row; 0 for the first. */
   readonly previous: number;
   readonly appends: readonly JournalAppend[];
   readonly catalogue: CatalogueDigest;
-  /** Where the commit before wrote first; absent when it wrote neither records nor offsets. */
+  /**
+   * The first place that the previous commit wrote; absent if it wrote neither records nor offsets.
+   */
   readonly before?: Place | undefined;
 }
 
-/** Says which rows a catalogue has: how many, and the sum of their seals. */
+/** Digest of a catalogue's rows: their number, and the sum of their seals. */
 export interface CatalogueDigest {
   readonly rows: number;
   readonly sum: number;
 }
 
-/** A commit, as those after it name it. */
+/** A commit, as later ones refer to it. */
 export interface JournalPoint {
   readonly sequence: number;
-  /** Seal of its row; 0 of one without. */
+  /** Seal of its row; 0 without a row. */
   readonly seal: number;
 }
 
-/** So much of the journal, or a little more, is kept, and verified at a start. */
+/** How much of the journal, approximately, is kept and verified at a start. */
 export interface JournalLimits {
   readonly rows: number;
-  /** Of all that commits have written. */
+  /** Bytes written by the commits. */
   readonly bytes: number;
 }
 
@@ -69,7 +71,7 @@ export function journalWrite(sequence: number, content: JournalRow): BackendWrit
   return { key, value: checksummed(Buffer.from(JSON.stringify(content)), key) };
 }
 
-/** The seals of the catalogue's rows, and so its digest. */
+/** The seals of the catalogue's rows, and their digest. */
 export class CatalogueSeals {
   readonly #seals = new Map<string, number>();
   #sum = 0;
@@ -78,7 +80,7 @@ export class CatalogueSeals {
     return { rows: this.#seals.size, sum: this.#sum };
   }
 
-  /** Takes a write in, when it is one of the catalogue's; answers how to take it back. */
+  /** Applies a write of the catalogue; returns how to undo it. */
   apply({ key, value }: BackendWrite): (() => void) | undefined {
     if (!catalogueTags.has(key[0] as number)) return undefined;
     const id = keyTextOf(key);

@@ -1,6 +1,6 @@
 /**
- * Which batches a compacted partition has before the offset up to which it was compacted. There
- * offsets have gaps, so a batch that is missing does not show by itself.
+ * The batches of a compacted partition before the offset of the compaction. Offsets have gaps
+ * there, so a missing batch could not be detected otherwise.
  */
 import type { PackedBatch } from '../../record/batch.ts';
 
@@ -10,15 +10,15 @@ export interface KeptBatches {
 }
 
 export interface Stretch {
-  /** The partition was compacted up to here; 0 when it never was. */
+  /** The partition was compacted up to this offset; 0 if never. */
   readonly cleaned: number;
-  /** Undefined of a compaction that kept no list, as in the format before. */
+  /** Undefined after a compaction without a list, as in the earlier format. */
   readonly kept: KeptBatches | undefined;
 }
 
 /**
- * The first offset that is missing in batches which were read from `from` on, one after the other;
- * undefined when none is. A batch may begin before `from`.
+ * The first missing offset in consecutive batches that were read from `from` on; undefined if none
+ * is missing. A batch may begin before `from`.
  */
 export function missingOffset(
   batches: readonly PackedBatch[],
@@ -28,7 +28,7 @@ export function missingOffset(
   let next = from;
   for (const batch of batches) {
     const { baseOffset } = batch;
-    // Behind the compaction offsets have no gaps, and the last record before it is always kept.
+    // After the compaction, offsets have no gaps, and the last record before it is always kept.
     if (baseOffset > next) {
       if (next >= cleaned) return next;
       if (baseOffset >= cleaned) return firstFrom(kept, next) ?? cleaned - 1;
@@ -40,7 +40,7 @@ export function missingOffset(
   return undefined;
 }
 
-/** The first batch that begins at an offset or after it. */
+/** The first batch that begins at or after an offset. */
 function firstFrom(kept: KeptBatches | undefined, offset: number): number | undefined {
   const { bases = [] } = kept ?? {};
   let [low, high] = [0, bases.length];

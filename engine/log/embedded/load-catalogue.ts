@@ -1,6 +1,6 @@
 /**
- * Reads an embedded log's catalogue, and verifies that nothing of it is missing: the journal from
- * its anchor up to HEAD, the batches that it names, and the catalogue's digest. Nothing is written.
+ * Reads an embedded log's catalogue, and verifies that it is complete: the journal from its anchor
+ * up to HEAD, the batches that it names, and the catalogue's digest. Writes nothing.
  */
 import { contentOf } from '../../base/checksummed.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
@@ -22,21 +22,21 @@ import {
 export interface Loaded {
   readonly catalogue: LogCatalogue;
   readonly seals: CatalogueSeals;
-  /** Of compacted partitions, by `partitionId`. */
+  /** Batches of compacted partitions, by `partitionId`. */
   readonly kept: Map<string, KeptBatches>;
   /** The last commit. */
   readonly last: JournalPoint;
-  /** All up to it lies in tables. */
+  /** Everything up to it is in tables. */
   readonly anchor: JournalPoint;
-  /** The first row of the journal that is still there; 0 of none. */
+  /** The first remaining row of the journal; 0 if there is none. */
   readonly firstRow: number;
-  /** As stored; undefined of a new log. */
+  /** The stored row; undefined for a new log. */
   readonly sequenceRow: Buffer | undefined;
 }
 
 const batchesPerRead = 64;
 
-/** Throws LOG_CORRUPT with the place of what is damaged or missing. */
+/** @throws LOG_CORRUPT with the place of damaged or missing data */
 export async function loadLog(backend: StateBackend, heads: Heads): Promise<Loaded> {
   const loader = new Loader(backend, heads);
   return loader.load();
@@ -65,7 +65,7 @@ class Loader {
       throw corrupt('(HEAD)', 0, 0, "HEAD is damaged or missing, so the log's end is not known");
     }
     const [firstRow = sequence + 1] = rows.keys();
-    // What was written before there was a journal has no rows.
+    // Writes from before the journal existed have no rows.
     const hasJournal = rows.size > 0 || head?.version === 2;
     if (!hasJournal) {
       this.#compareEnds(sequence);
@@ -110,7 +110,7 @@ class Loader {
     for (const [key, value] of await this.#all(prefixes.offsets)) {
       const { group, topic, partition } = parseOffsetKey(key);
       const committed = parse<CommittedOffset | number>(key, value, topic, partition);
-      // A bare number was written before offsets had metadata.
+      // A bare number is from before offsets had metadata.
       const known = typeof committed === 'number' ? { offset: committed } : committed;
       this.#catalogue.setOffsets(group, [{ topic, partition, ...known }]);
     }
@@ -141,9 +141,7 @@ class Loader {
     return rows;
   }
 
-  /**
-   * HEAD was not written yet, or is of the format before: the first row says what came before it.
-   */
+  /** HEAD was not written yet, or has the earlier format: then the first row defines the anchor. */
   #anchorOf(
     rows: ReadonlyMap<number, { content: JournalRow }>,
     firstRow: number,
@@ -158,7 +156,10 @@ class Loader {
     return { sequence: firstRow - 1, seal: first.content.previous };
   }
 
-  /** Every row follows from the one before, up to HEAD and beyond; answers the last one. */
+  /**
+   * Checks that every row follows from the previous one, up to HEAD and beyond; returns the last
+   * one.
+   */
   #follow(
     rows: ReadonlyMap<number, { content: JournalRow; seal: number }>,
     anchor: JournalPoint,
@@ -181,7 +182,7 @@ class Loader {
     return before;
   }
 
-  /** The error for a commit that is missing, or another one. */
+  /** The error for a missing or different commit. */
   #missing(
     rows: ReadonlyMap<number, { content: JournalRow }>,
     commit: number,
@@ -199,7 +200,7 @@ class Loader {
     return corrupt(place.topic, place.partition, place.offset, problem);
   }
 
-  /** Throws when HEAD knows more records than the catalogue. */
+  /** Throws if HEAD has more records than the catalogue. */
   #compareEnds(sequence: number): void {
     const { head } = this.#heads;
     if (head === undefined) return;
@@ -216,7 +217,7 @@ class Loader {
     }
   }
 
-  /** The batches that the journal names are there, and are the same. */
+  /** Checks that the batches named by the journal exist and are unchanged. */
   async #checkBatches(
     rows: ReadonlyMap<number, { content: JournalRow }>,
     anchor: number,
@@ -234,7 +235,7 @@ class Loader {
         if (topic === undefined || state === undefined) {
           throw corrupt('(catalogue)', partition, base, `topic number ${id} is missing`);
         }
-        // What was deleted or compacted since is another's to check.
+        // Batches deleted or compacted since are checked elsewhere.
         if (next <= state.start || base < state.cleaned) continue;
         const value = found[i];
         const { name } = topic.description;

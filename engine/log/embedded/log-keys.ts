@@ -7,7 +7,7 @@
  *   [3][topic id][partition][base offset, 8]   a packed batch, which carries its own CRC-32C
  *   [4][group][0][topic][0][partition u32]     next offset of a group
  *   [5][writer]                                last commit id of a writer
- *   [6][sequence number, 8]                    the journal: a row a commit (journal.ts)
+ *   [6][sequence number, 8]                    the journal: a row per commit (journal.ts)
  *   [7][topic id][partition]                   base offsets of the batches that a compaction kept
  */
 import { orderedTimeBytes, readOrderedTime, writeOrderedTime } from '../../base/bytes.ts';

@@ -1,7 +1,6 @@
 /**
- * Opens an embedded log. It is looked at first, without a change on disk, and opened only when
- * nothing of it is missing: to open a database writes its tables anew and deletes its write-ahead
- * log.
+ * Opens an embedded log. It is first verified without changing the disk, and opened only if it is
+ * complete, because opening a database rewrites tables and deletes its write-ahead log.
  */
 import { existsSync } from 'node:fs';
 import { isMillraceError } from '../../base/errors.ts';
@@ -19,15 +18,15 @@ import { isHeld, lockedError, writeOwner } from './owner.ts';
 export interface EmbeddedLogOptions {
   /** Directory of the log; created when missing. */
   readonly directory: string;
-  /** Who opens it, for whoever finds it locked. */
+  /** Name of the application, for the error of another process that finds the log locked. */
   readonly application: string;
   readonly backends: BackendFactory;
   readonly journal?: JournalLimits;
 }
 
 /**
- * Throws LOG_CORRUPT with topic, partition and offset of what is damaged or missing, and leaves the
- * files as they were; LOG_LOCKED, LOG_UNAVAILABLE or DISK_FULL else.
+ * @throws LOG_CORRUPT with topic, partition and offset of damaged or missing data (the files are
+ * unchanged); LOG_LOCKED, LOG_UNAVAILABLE or DISK_FULL
  */
 export { EmbeddedLog };
 
@@ -59,7 +58,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Embe
   }
 }
 
-/** Reads and verifies all that a start needs, and changes nothing. */
+/** Reads and verifies everything that a start needs, without changes. */
 async function look(options: EmbeddedLogOptions, heads: Heads): Promise<Loaded> {
   const { directory, backends } = options;
   const database = `${directory}/db`;
@@ -68,7 +67,7 @@ async function look(options: EmbeddedLogOptions, heads: Heads): Promise<Loaded> 
     backend = await backends.open(database, { readOnly: true });
     return await loadLog(backend, heads);
   } catch (error) {
-    // What another process writes meanwhile may look like damage.
+    // Writes of another process may look like damage.
     if (isDamage(error) && (await isHeld(directory))) throw await lockedError(directory);
     if (!isMillraceError(error, 'STORE_CORRUPT')) throw error;
     const place = placeOf(heads);
@@ -88,7 +87,10 @@ function isDamage(error: unknown): boolean {
   return isMillraceError(error, 'STORE_CORRUPT') || isMillraceError(error, 'LOG_CORRUPT');
 }
 
-/** A database that cannot be read may have lost all that HEAD knows of: its first record. */
+/**
+ * The place to report for an unreadable database: the first record in HEAD, since everything may be
+ * lost.
+ */
 function placeOf({ head }: Heads): { topic: string; partition: number; offset: number } {
   const [first] = Object.keys(head?.ends ?? {});
   if (first === undefined) return { topic: '(database)', partition: 0, offset: 0 };
@@ -96,7 +98,7 @@ function placeOf({ head }: Heads): { topic: string; partition: number; offset: n
   return { topic: first.slice(0, slash), partition: Number(first.slice(slash + 1)), offset: 0 };
 }
 
-/** What was looked at, unless another process has committed since. */
+/** Returns the verified state, or verifies again if another process has committed since. */
 async function sameOrAgain(
   backend: StateBackend,
   directory: string,

@@ -1,6 +1,6 @@
 /**
- * Who has the log. The lock itself is the database's (the kernel frees it when a process dies);
- * this file only lets the refused one say whom to look for.
+ * The owner of the log. The lock itself is the database's (the kernel releases it when a process
+ * dies); this file only tells a refused process which process has the lock.
  */
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -17,7 +17,7 @@ export async function writeOwner(directory: string, application: string): Promis
   await writeFile(`${directory}/OWNER`, JSON.stringify(owner));
 }
 
-/** The error for who finds the log locked. */
+/** The error if the log is locked. */
 export async function lockedError(directory: string): Promise<MillraceError> {
   const owner = await readOwner(directory);
   return new MillraceError('LOG_LOCKED', {
@@ -29,8 +29,8 @@ export async function lockedError(directory: string): Promise<MillraceError> {
 }
 
 /**
- * Whether another process has the log open, as far as can be seen without opening it: by the
- * system's list of locks on Linux, else by the process that wrote OWNER.
+ * True if another process appears to have the log open, without opening it: by the system's list of
+ * locks on Linux, otherwise by the process that wrote OWNER.
  */
 export async function isHeld(directory: string): Promise<boolean> {
   const owner = await readOwner(directory);
@@ -58,7 +58,7 @@ async function readOwner(directory: string): Promise<Partial<Owner>> {
   try {
     return JSON.parse(await readFile(`${directory}/OWNER`, 'utf8')) as Partial<Owner>;
   } catch {
-    // A file that is missing, or in the making, is no news of its own.
+    // A missing or incomplete file has no information.
     return {};
   }
 }

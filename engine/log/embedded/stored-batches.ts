@@ -1,4 +1,4 @@
-/** Batches as the database holds them: read, checked, and known to be whole. */
+/** Reads the stored batches, and checks that they are intact and complete. */
 import { isMillraceError, messageOf } from '../../base/errors.ts';
 import { checkImage, imageOf, PackedBatch } from '../../record/batch.ts';
 import type { BackendEntry, StateBackend } from '../../storage/backend.ts';
@@ -18,7 +18,7 @@ export class StoredBatches {
   readonly #catalogue: LogCatalogue;
   /** Of compacted partitions, by `partitionId`. */
   readonly #kept: Map<string, KeptBatches>;
-  /** Records of a stored batch that was read last, by partition. */
+  /** Number of records of the last stored batch read, by partition. */
   readonly #batchSizes = new WeakMap<PartitionState, number>();
 
   constructor(backend: StateBackend, { catalogue, kept }: Loaded) {
@@ -71,7 +71,7 @@ export class StoredBatches {
   }
 
   /**
-   * A clean-up has left these batches of a partition.
+   * Notes which batches of a partition a clean-up has left.
    * @param bases their base offsets, ascending
    */
   keep(topicId: number, partition: number, bases: readonly number[]): void {
@@ -79,7 +79,7 @@ export class StoredBatches {
   }
 
   /**
-   * Batches that hold so many records, about: what is fetched and not wanted is garbage outside the
+   * Number of batches to fetch for this many records: surplus batches are garbage outside of the
    * heap.
    */
   #fetchSize(at: TopicPartition, records: number): number {
@@ -87,7 +87,7 @@ export class StoredBatches {
     return Math.min(batchesPerFetch, Math.max(1, Math.ceil(records / usual)));
   }
 
-  /** Throws when records are missing between batches that were read one after the other. */
+  /** Throws if records are missing between consecutive batches. */
   #checkWhole(at: TopicPartition, batches: readonly PackedBatch[], from: number): void {
     const { cleaned } = this.#catalogue.partition(at);
     const { id } = this.#catalogue.topic(at);
@@ -98,7 +98,7 @@ export class StoredBatches {
     }
   }
 
-  /** The stored batch that begins before `from` and reaches beyond it; one or none. */
+  /** The stored batch that begins before `from` and extends beyond it; one or none. */
   async #batchBefore(at: TopicPartition, from: number): Promise<PackedBatch[]> {
     const { id } = this.#catalogue.topic(at);
     const [entry] = await this.#range(at, from, {

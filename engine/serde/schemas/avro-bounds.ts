@@ -124,7 +124,7 @@ class Walk {
       if (count === 0) return;
       if (count < 0) {
         count = -count;
-        // Bytes of the block, which nobody needs who reads all of it.
+        // Bytes of the block, which are not needed when all of it is read.
         this.long();
       }
       if (count > this.left)

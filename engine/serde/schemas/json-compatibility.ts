@@ -1,7 +1,7 @@
 /**
- * Whether all that one JSON Schema allows is allowed by another. Only what can be decided by
- * looking is: where the schemas differ in a keyword that cannot, such as `pattern` or `not`, they
- * are told to be incompatible, so that nothing breaks unseen.
+ * Decides whether one JSON Schema allows everything that another allows. Schemas that differ in a
+ * keyword that cannot be compared, such as `pattern` or `not`, count as incompatible, so that no
+ * break goes unnoticed.
  */
 
 type Schema = Readonly<Record<string, unknown>> | boolean;
@@ -96,7 +96,10 @@ function hasReference(schema: Known): boolean {
   return JSON.stringify(schema).includes('"$ref"');
 }
 
-/** Behind a reference within the document; one to elsewhere allows nothing, so that it is told. */
+/**
+ * Resolves a reference within the document; an external reference allows nothing, so that it is
+ * reported.
+ */
 function resolved({ root, at }: Side): Schema {
   let found: unknown = at;
   for (let i = 0; i < 16; i++) {

@@ -118,8 +118,8 @@ export class SchemaRegistry {
   }
 
   /**
-   * The schema of a number that a message names.
-   * @throws TypeError for one that nobody registered
+   * The schema with the id in a message.
+   * @throws TypeError for an unregistered id
    */
   schema(id: number): RegisteredSchema {
     const known = this.#byId.get(id);

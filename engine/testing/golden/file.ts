@@ -1,4 +1,4 @@
-/** Files of golden runs, and whether they are to be written anew. */
+/** Files of golden runs, and whether they must be rewritten. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-/** What a topology has written to its log, record by record, for recordings. */
+/** Reads the output of a topology from its log, record by record, for recordings. */
 
 import type { Topology } from '../../graph/graph.ts';
 import type { StoreHandle } from '../../graph/store-spec.ts';
@@ -21,7 +21,7 @@ export interface OutputOptions {
 type Batch = NonNullable<Awaited<ReturnType<Log['read']>>>;
 type Decoder = Pick<Source<unknown, unknown>, 'keyDecoder' | 'valueDecoder'>;
 
-/** The next records of each topic, from where it was last asked on. */
+/** Reads the next records of each topic since the last call. */
 export class Outputs {
   readonly #options: OutputOptions;
   readonly #positions = new Map<string, number>();
@@ -33,7 +33,7 @@ export class Outputs {
     this.#topics = [...new Set([...written, deadLetterTopic(options.application)])];
   }
 
-  /** Of what is written from now on. */
+  /** Starts with records that are written from now on. */
   static async from(options: OutputOptions): Promise<Outputs> {
     const outputs = new Outputs(options);
     for (const at of outputs.#partitions()) {
@@ -71,7 +71,7 @@ export class Outputs {
     const [key, value] = [batch.key(i), batch.value(i)];
     const isDead = topic === deadLetterTopic(this.#options.application);
     const decoder = this.#decoderOf(isDead ? (headers['topic'] ?? '') : topic);
-    // The line in the author's code moves with every edit above it.
+    // Leave out the line in the author's code, which moves with every edit above it.
     const { callSite: _, ...lasting } = headers;
     return {
       topic,
@@ -82,7 +82,7 @@ export class Outputs {
     };
   }
 
-  /** Of a topic that is written only, nobody knows how it is read: its bytes are shown. */
+  /** The decoder of a topic; a topic that is only written has none, so its bytes are shown. */
   #decoderOf(topic: string): Decoder | undefined {
     const { topology } = this.#options;
     const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
@@ -105,7 +105,7 @@ export function exportedTables({ exports }: Topology): [name: string, table: Sto
   ) as [string, StoreHandle][];
 }
 
-/** The bytes themselves where they cannot be read: that may be why it is a dead letter. */
+/** Decodes bytes; if that fails, which may be the reason for the dead letter, returns the bytes. */
 function decoded(
   bytes: Buffer | null,
   decoder: { decode(bytes: Buffer, from: number, to: number): unknown } | undefined,

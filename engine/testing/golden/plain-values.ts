@@ -1,12 +1,12 @@
 /**
- * Values as JSON that tells them apart: what JSON has no word for stands as an object with one name
- * that begins with `$`.
+ * Converts values to JSON without ambiguity: values that JSON cannot express become an object with
+ * one name that begins with `$`.
  *
  *   undefined     {"$undefined":true}      Date         {"$date":"2026-01-01T00:00:00.000Z"}
  *   NaN, -0, ∞    {"$number":"NaN"}        bytes        {"$bytes":"00ff"}
  *   12n           {"$bigint":"12"}         Map, Set     {"$map":[[k,v]]}, {"$set":[v]}
  *
- * An object with names of its own that begin with `$` stands in {"$object":{...}}.
+ * An object with names that begin with `$` is wrapped in {"$object":{...}}.
  */
 import { MillraceError } from '../../base/errors.ts';
 
@@ -19,8 +19,9 @@ export type Plain =
   | { readonly [name: string]: Plain };
 
 /**
- * @param where names the value, for messages
- * @throws GOLDEN_VALUE for what no file can tell: functions, symbols, instances of classes, circles
+ * @param where name of the value, for messages
+ * @throws GOLDEN_VALUE for values that a file cannot express: functions, symbols, class instances,
+ * cycles
  */
 export function plainOf(value: unknown, where: string, within: readonly unknown[] = []): Plain {
   if (typeof value === 'object' && value !== null) return plainObject(value, where, within);
@@ -55,7 +56,7 @@ function plainObject(value: object, where: string, within: readonly unknown[]): 
   }
   if (Object.getOwnPropertySymbols(value).length > 0) refuse(where, 'has a name that is a symbol');
   const entries = Object.entries(value).map(([name, one]) => [name, at(one, name)] as const);
-  // Names such as __proto__ are names here.
+  // Keeps names such as __proto__.
   const plain: Plain = Object.fromEntries(entries);
   return entries.some(([name]) => name.startsWith('$')) ? { $object: plain } : plain;
 }
@@ -64,17 +65,14 @@ function refuse(where: string, problem: string): never {
   throw new MillraceError('GOLDEN_VALUE', { where, problem });
 }
 
-/**
- * The first place in which two values differ, and what they have there; undefined when they are
- * equal.
- */
+/** The first path at which two values differ, with both values; undefined if they are equal. */
 export function firstDifference(
   expected: Plain | undefined,
   actual: Plain | undefined,
   path = '',
 ): { readonly path: string; readonly expected: string; readonly actual: string } | undefined {
   if (isInner(expected) && isInner(actual) && Array.isArray(expected) === Array.isArray(actual)) {
-    // In the order of the file; the order of names is none of a value's.
+    // In the order of the file; the order of names does not matter.
     for (const name of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
       const [before, after] = [expected, actual].map((one) =>
         Object.hasOwn(one, name) ? one[name] : undefined,
@@ -94,7 +92,7 @@ function isInner(value: Plain | undefined): value is Inner {
   return typeof value === 'object' && value !== null;
 }
 
-/** Undefined stands for a name that is not there. */
+/** Formats a value; undefined means a missing name. */
 function textOf(value: Plain | undefined): string {
   return value === undefined ? 'nothing' : JSON.stringify(value);
 }

@@ -1,21 +1,21 @@
 /**
- * A golden run: what was done to a driver and what came out, one JSON object a line, compared with
- * a file. The file is to be read and reviewed as code is.
+ * A golden run: the calls of a driver and their results, one JSON object per line, compared with a
+ * file. The file is meant to be read and reviewed like code.
  */
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { StoreRow } from '../../graph/store-spec.ts';
 import { goldenPath, isUpdate, readGolden, updateVariable, writeGolden } from './file.ts';
 import { firstDifference, type Plain, plainOf } from './plain-values.ts';
 
-/** One line; the first name tells what it is. */
+/** One line; the first name is its kind. */
 export type Line = Readonly<Record<string, Plain>>;
 
-/** What was done: `pipe` of a record, or a call without one. */
+/** A call: `pipe` of a record, or a call without a record. */
 export type Done =
   | { readonly call: string; readonly at?: number; readonly ms?: number }
   | { readonly piped: RecordSeen };
 
-/** A record that went in or came out. */
+/** An input or output record. */
 export interface RecordSeen {
   readonly topic: string;
   readonly key: unknown;
@@ -23,25 +23,25 @@ export interface RecordSeen {
   /** ms UTC. */
   readonly timestamp: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Where there are several. */
+  /** The partition, if there are several. */
   readonly partition?: number;
 }
 
 type Row = StoreRow<unknown, unknown>;
 
-/** What a recording sees of a driver. */
+/** The interface of a driver for recordings. */
 export interface Recorded {
   readonly topology: string;
-  /** Records that came out since the call before. */
+  /** Output records since the last call. */
   written(): Promise<readonly RecordSeen[]>;
-  /** All rows that there are now, table by table. */
+  /** All current rows, table by table. */
   rows(): Promise<readonly { readonly table: string; readonly row: Row }[]>;
 }
 
 export interface RecordOptions {
   /**
-   * False: not the rows of exported tables. Default true: each that is new, other or gone behind a
-   * call. All rows are read for it, behind each call.
+   * Record rows of exported tables that were added, changed or removed by a call; default true. All
+   * rows are read after each call.
    */
   readonly rows?: boolean;
 }
@@ -53,7 +53,7 @@ export class Recording {
   readonly #from: Recorded;
   readonly #hasRows: boolean;
   readonly #lines: Line[];
-  /** As they were last told of, by what tells one from another. */
+  /** The last recorded rows, by identity. */
   #rows: ReadonlyMap<string, RowSeen> = new Map();
 
   /** Use `driver.record`. */
@@ -64,12 +64,12 @@ export class Recording {
     this.#lines = [{ golden: format, topology: from.topology }];
   }
 
-  /** Called by the driver before anything else: what is there already is not told of. */
+  /** Called by the driver first: existing rows and records are not recorded. */
   async begin(): Promise<void> {
     this.#rows = await this.#rowsNow();
   }
 
-  /** Called by the driver, behind each call. */
+  /** Called by the driver after each call. */
   async saw(done: readonly Done[]): Promise<void> {
     for (const one of done) {
       if ('piped' in one) this.#lines.push(recordLine('in', one.piped));
@@ -89,9 +89,9 @@ export class Recording {
   }
 
   /**
-   * Compares the run so far with the file. With MILLRACE_UPDATE_GOLDEN=1 in the environment, the
-   * file is written instead.
-   * @throws GOLDEN_DIFFERS with the first difference, also when there is no file
+   * Compares the run so far with the file. With MILLRACE_UPDATE_GOLDEN=1 in the environment, writes
+   * the file instead.
+   * @throws GOLDEN_DIFFERS with the first difference, also if there is no file
    */
   async check(): Promise<void> {
     const lines = this.#lines;
@@ -155,7 +155,7 @@ function recordLine(
   };
 }
 
-/** As ISO 8601 in UTC; a number where that has none. */
+/** As ISO 8601 in UTC; a number if out of range. */
 function instant(ms: number): Plain {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? plainOf(ms, 'time') : date.toISOString();
@@ -163,9 +163,9 @@ function instant(ms: number): Plain {
 
 interface RowSeen {
   readonly line: Line;
-  /** The same in one text. */
+  /** The same as one string. */
   readonly text: string;
-  /** Told when it is there no more. */
+  /** The line that records its removal. */
   readonly gone: Line;
 }
 
@@ -179,7 +179,7 @@ function rowSeen(table: string, { key, value, window, timestamp }: Row): RowSeen
   return { line, text: JSON.stringify(line), gone: { gone: table, ...which } };
 }
 
-/** How two lines differ: in one field, or altogether. */
+/** How two lines differ: in one field, or completely. */
 function lineProblem(expected: Line | undefined, actual: Line | undefined): string | undefined {
   if (expected === undefined) return `the file ends here; there is also\n  ${shown(actual)}`;
   if (actual === undefined) return `nothing more came; expected\n  ${shown(expected)}`;
@@ -192,7 +192,7 @@ function lineProblem(expected: Line | undefined, actual: Line | undefined): stri
   return `${subject(actual)}: ${path} was ${found.expected}, is ${found.actual} now`;
 }
 
-/** What a line is about, in words: `out large-orders, key "o1", time 2026-01-01T00:00:00.000Z`. */
+/** A description of a line: `out large-orders, key "o1", time 2026-01-01T00:00:00.000Z`. */
 function subject(line: Line): string {
   const [kind = ''] = Object.keys(line);
   const told = [`${kind} ${String(line[kind])}`];

@@ -65,8 +65,8 @@ export type TimedWindow = HoppingWindow | SlidingWindow | SessionWindow | Calend
 export type WindowSpec = TimedWindow | CountWindow;
 
 /**
- * Adjacent windows `[start, start + size)`, aligned to the epoch. Example: `tumbling({ size:
- * hours(1), grace: minutes(10) })`.
+ * Adjacent windows `[start, start + size)`, aligned to the epoch.
+ * @example `tumbling({ size: hours(1), grace: minutes(10) })`
  * @param options `size` > 0 and `grace` ≥ 0, both ms
  * @throws CONFIG_INVALID for an invalid duration
  */

@@ -17,7 +17,7 @@ import {
 
 /** How it is known that a file is written to its end. */
 export type CompleteSpec =
-  /** It was not changed for so long; default 5 s. */
+  /** It was not changed for this time; default 5 s. */
   | { readonly by: 'stable'; readonly seconds?: number }
   /** Beside `a.csv` stands `a.csv.done`. */
   | { readonly by: 'marker'; readonly suffix?: string }
@@ -45,8 +45,8 @@ export interface S3Spec extends CommonSpec {
   /** Default: as the AWS SDK finds them. */
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
   /**
-   * 'modified' (default): all names are listed, objects are taken in the order of their times.
-   * 'key': only names behind the last one are listed, for buckets in which names rise.
+   * 'modified' (default): lists all names, and reads objects in the order of their times. 'key':
+   * only lists names after the last one, for buckets in which names increase.
    */
   readonly list?: 'modified' | 'key';
   /**

@@ -65,7 +65,8 @@ export class S3Store implements FileStore {
     const client = await this.#connected();
     const folder = await mkdtemp(join(tmpdir(), 'millrace-s3-'));
     const release = () => rm(folder, { recursive: true, force: true });
-    // The whole key: names in different prefixes may be alike, and files are told apart by name.
+    // The whole key, because files are identified by name, and names in different prefixes may be
+    // equal.
     const path = join(folder, name.replaceAll('/', '!').slice(-200));
     try {
       const input = {

@@ -38,7 +38,7 @@ export class KafkaPuller implements Puller {
       yield* this.#pages(given as TopicPosition | undefined, signal);
     } catch (error) {
       if (!isMillraceError(error) || error.code.startsWith('SOURCE_')) throw error;
-      // The next attempt connects anew.
+      // The next attempt reconnects.
       await this.close();
       throw (isPassing(error) ? unavailable : refused)(this.#options.name, error.message);
     }

@@ -36,7 +36,7 @@ interface StreamPosition {
   readonly shards?: Readonly<Record<string, ShardPosition>>;
 }
 
-/** A shard answers five requests a second. */
+/** A shard serves five requests a second. */
 const paceMs = 200;
 
 export class KinesisPuller implements Puller {

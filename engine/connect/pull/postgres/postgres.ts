@@ -1,8 +1,8 @@
 /**
- * The rows of a table in the order of a column that rises with each change. A run reads from the
- * newest value of the runs before on, less the overlap, as a transaction may commit an older value
- * late; rows that were seen are passed over. Within a run a page goes on behind the last row of the
- * one before.
+ * Reads the rows of a table in the order of a column that increases with each change. A run starts
+ * at the newest value of earlier runs minus the overlap, because a transaction may commit an older
+ * value late; known rows are skipped. Within a run, a page starts after the last row of the
+ * previous page.
  */
 import type { Client, QueryResult } from 'pg';
 import { isMillraceError, messageOf } from '../../../base/errors.ts';

@@ -43,7 +43,8 @@ export interface CredentialsOptions {
 }
 
 /**
- * A token is replaced so long before it expires, ms; of a short one, a tenth of its life before.
+ * A token is replaced this long before it expires, ms; a short-lived one, a tenth of its life
+ * before.
  */
 const earlyMs = 30_000;
 const tokenTimeoutMs = 30_000;
@@ -194,8 +195,8 @@ class Tokens implements Credentials {
   }
 
   /**
-   * Throws SOURCE_UNAVAILABLE where the issuer may answer otherwise later; leaves out the id token,
-   * which nobody reads.
+   * Throws SOURCE_UNAVAILABLE if the issuer may respond differently later; drops the id token,
+   * which is not used.
    */
   async #usable(answer: Response): Promise<Response> {
     const { source, clock } = this.#options;

@@ -85,8 +85,8 @@ function nextOf(
 }
 
 /**
- * Where reading goes on after a pause. Pages that are counted may have moved meanwhile: one page is
- * read again, and its rows are known.
+ * Where reading continues after a pause. Numbered pages may have shifted meanwhile, so one page is
+ * read again; its rows are known.
  */
 export function resumedAt(paging: PagingSpec | undefined, mark: PageMark): PageMark {
   if (mark === undefined) return undefined;

@@ -52,8 +52,8 @@ export class Requester {
   }
 
   /**
-   * @throws SOURCE_UNAVAILABLE, SOURCE_REFUSED where credentials or rights are missing, and
-   * WrongRequest for other answers from 400 to 499
+   * @throws SOURCE_UNAVAILABLE, SOURCE_REFUSED for missing credentials or rights, and WrongRequest
+   * for other responses from 400 to 499
    */
   async get(url: URL, signal: AbortSignal): Promise<Answer> {
     const { credentials } = this.#options;

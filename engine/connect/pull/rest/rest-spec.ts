@@ -1,4 +1,4 @@
-/** `kind: rest`: rows of an HTTP interface that answers with JSON. */
+/** `kind: rest`: rows of an HTTP interface with JSON responses. */
 
 import { address, type CommonSpec, instant, seconds, type ValueSpec } from '../common-spec.ts';
 import { type InstantForm, instantForms } from '../instants.ts';
@@ -78,7 +78,7 @@ export interface IncrementalSpec {
   readonly format?: InstantForm;
   /** The parameter that asks for rows from an instant on. */
   readonly parameter: string;
-  /** So much earlier than the newest row is asked for, seconds; default 300. */
+  /** How much earlier than the newest row a request starts, seconds; default 300. */
   readonly overlapSeconds?: number;
   /** Where the first run begins, ISO 8601; default: without the parameter. */
   readonly start?: string;

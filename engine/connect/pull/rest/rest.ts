@@ -47,7 +47,7 @@ const recentRows = 20_000;
 const bodyBytesMax = 64 * 2 ** 20;
 /** Pages in a row that are alike: the other side passes over the number of the page. */
 const alikeMax = 3;
-/** Answers to a page mark that is no longer known. */
+/** Status codes for an expired page mark. */
 const forgotten = [400, 404, 410, 422];
 
 export class RestPuller implements Puller {
@@ -90,7 +90,7 @@ export class RestPuller implements Puller {
       } catch (error) {
         if (!(error instanceof WrongRequest)) throw error;
         if (isResumed && forgotten.includes(error.status)) {
-          // The mark has expired: the run begins anew, and what it has brought is known.
+          // The mark has expired: the run starts over, and its earlier rows are known.
           [mark, isResumed] = [undefined, false];
           continue;
         }
@@ -168,7 +168,7 @@ export class RestPuller implements Puller {
     const { incremental, id } = spec;
     const ids = id === undefined ? undefined : [id].flat().map((path) => valueAt(value, path));
     const time = incremental === undefined ? undefined : valueAt(value, incremental.field);
-    // A row without its id is told apart by all that it has.
+    // A row without an id is identified by its whole content.
     const isKnown = ids?.every((one) => one !== undefined && one !== null) === true;
     const identity = isKnown ? JSON.stringify([ids, time]) : raw;
     const at =

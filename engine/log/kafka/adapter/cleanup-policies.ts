@@ -1,12 +1,12 @@
-/** What the brokers do with old records of topics, which node-rdkafka cannot ask. */
+/** Reads the clean-up policies of topics, which node-rdkafka cannot. */
 
 import { Cluster, type Reach } from '../direct/cluster.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 import type { Request } from '../wire/wire-request.ts';
 
 /**
- * DescribeConfigs in the version that brokers from 2.0 to 4.x speak; field by field as in Kafka's
- * protocol guide.
+ * DescribeConfigs in the version of brokers from 2.0 to 4.x; field by field as in Kafka's protocol
+ * guide.
  */
 function describeConfigs(topics: readonly string[]): Request<readonly Described[]> {
   const [ofTopic, withoutSynonyms] = [2, 0];
@@ -50,7 +50,10 @@ interface Described {
   readonly policy: string | undefined;
 }
 
-/** Policies by topic; without those that we may not know. Rejects when no broker answers. */
+/**
+ * Policies by topic; leaves out topics without the right to describe them. Rejects if no broker
+ * responds.
+ */
 export async function cleanupPolicies(
   reach: Reach,
   topics: readonly string[],

@@ -1,4 +1,4 @@
-/** The clients of a log: made, connected, and disconnected with it. */
+/** The clients of a log: created, connected, and disconnected with it. */
 import { isPassing, MillraceError } from '../../../base/errors.ts';
 import { type ClientCalls, constructed } from '../rdkafka/client-calls.ts';
 import { codeOf, refusalIn } from '../rdkafka/client-errors.ts';
@@ -18,7 +18,7 @@ const attemptMs = 3_000;
 export interface ClientPoolOptions {
   readonly rdkafka: RdkafkaModule;
   readonly calls: ClientCalls;
-  /** How long brokers that do not answer are waited for, ms. */
+  /** How long to wait for brokers that do not respond, ms. */
   readonly connectTimeoutMs: number;
 }
 
@@ -31,8 +31,8 @@ export class ClientPool {
   }
 
   /**
-   * The first clients. An attempt cannot be taken back, so they are short: a refusal ends the
-   * process soon.
+   * Connects the first clients. An attempt cannot be cancelled, so attempts are short: a refusal
+   * ends the process soon.
    */
   async first(all: readonly ClientOptions[]): Promise<KafkaConsumer[]> {
     const { connectTimeoutMs, calls } = this.#options;
@@ -62,14 +62,12 @@ export class ClientPool {
     return client;
   }
 
-  /** A producer, which whoever asks for it connects and disconnects. */
+  /** A producer, which the caller connects and disconnects. */
   producer(options: ClientOptions): Producer {
     return constructed(() => new this.#options.rdkafka.Producer(options as never, {}));
   }
 
-  /**
-   * Connects a client; waits for brokers that do not answer yet, but not for one that refuses us.
-   */
+  /** Connects a client; waits for brokers that do not respond yet, but not after a refusal. */
   async connect(
     client: KafkaConsumer | Producer,
     timeoutMs = this.#options.connectTimeoutMs,
@@ -106,7 +104,7 @@ export class ClientPool {
   }
 }
 
-/** A client that does not answer is left to itself. */
+/** Disconnects a client; gives up on one that does not respond. */
 async function disconnected(
   calls: ClientCalls,
   client: KafkaConsumer | Producer,

@@ -1,7 +1,8 @@
 /**
- * What goes wrong with partitions that are read (docs/decisions/0601). What the client cannot read
- * the fetcher takes over; what may pass is a trouble; all else fails the partition and is thrown at
- * the next fetch. A client that is silent about a partition is looked after.
+ * Failures of partitions that are read (docs/decisions/0601). Records that the client cannot read
+ * are fetched by the fetcher; transient failures are troubles; any other failure fails the
+ * partition and is thrown at the next fetch. Partitions about which the client is silent are
+ * checked.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicPartition } from '../../log.ts';
@@ -12,19 +13,18 @@ import type { FetcherCarrier } from './carriers.ts';
 import type { Feed } from './feed.ts';
 import type { PumpOptions } from './pump.ts';
 
-/** Before an offset is asked for again that should be there, ms. */
+/** Pause before an offset that should exist is requested again, ms. */
 const lostAgainMs = 200;
 /**
- * When the client has said nothing of a partition for so long, it is looked after, ms; and then so
- * often.
+ * After this silence of the client about a partition it is checked, and then at this interval, ms.
  */
 const silentMs = 3_000;
 
-/** How the cluster sees partitions that the client is silent about. */
+/** The cluster's view of partitions about which the client is silent. */
 export interface PartitionWatch {
   /** Partitions, as `keyOf`, that have no leader now. */
   leaderless(topics: readonly string[]): Promise<ReadonlySet<string>>;
-  /** First offset, and the end of what is committed. */
+  /** First offset, and the end of the committed records. */
   bounds(at: TopicPartition): Promise<{ readonly low: number; readonly high: number }>;
 }
 
@@ -47,7 +47,7 @@ export class FeedFailures {
     this.#watchedAt = this.#now();
   }
 
-  /** Throws what a partition failed of, once. */
+  /** Throws the error of a partition, once. */
   throwOnce(): void {
     if (this.#failure === undefined) return;
     const failure = this.#failure;
@@ -55,7 +55,10 @@ export class FeedFailures {
     throw failure;
   }
 
-  /** An error of the client. One that names no partition may be of any that the client brings. */
+  /**
+   * Handles an error of the client. Without a partition, it may belong to any that the client
+   * fetches.
+   */
   ofClient(error: PartitionError): void {
     if (!isUnreadable(error.code)) {
       this.of(error);
@@ -70,7 +73,7 @@ export class FeedFailures {
     for (const feed of topic === undefined ? waiting : named) this.#relieve(feed, error);
   }
 
-  /** An error of a partition, or of all. */
+  /** Handles an error of one partition, or of all. */
   of(error: PartitionError): void {
     const { topic, partition } = error;
     const named = topic === undefined || partition === undefined ? undefined : { topic, partition };
@@ -86,8 +89,8 @@ export class FeedFailures {
   }
 
   /**
-   * Looks after partitions of which the client says nothing: it does not tell of a leader that is
-   * away, nor of some errors that it met behind records (with plain calls).
+   * Checks partitions about which the client is silent: it does not report a missing leader, nor
+   * (with plain calls) some errors after records.
    */
   async watchSilent(): Promise<void> {
     const { watch, troubles } = this.#options;
@@ -109,12 +112,12 @@ export class FeedFailures {
         else if (await this.#checkOffset(feed, false)) this.#relieveSilent(feed);
       }
     } catch {
-      // Brokers that do not answer are told of elsewhere.
+      // Unresponsive brokers are reported elsewhere.
     }
     this.#isWatching = false;
   }
 
-  /** What the client cannot read the fetcher may, from where the client's records end. */
+  /** Lets the fetcher read what the client cannot, from the end of the client's records. */
   #relieve(feed: Feed, { code, message }: PartitionError): void {
     const offset = feed.next;
     const { handedBackAt } = feed;
@@ -127,7 +130,7 @@ export class FeedFailures {
     try {
       this.#options.client.pause([feed.at]);
     } catch {
-      // What it brings all the same is not taken.
+      // Records that it still returns are ignored.
     }
     feed.relieve(this.#fetcher, offset);
   }
@@ -149,8 +152,8 @@ export class FeedFailures {
   }
 
   /**
-   * Looks which partitions are read from an offset that is not there.
-   * @param feed undefined: any that the client brings
+   * Finds partitions that are read from an offset that does not exist.
+   * @param feed undefined: any that the client fetches
    */
   async #offsetLost(feed: Feed | undefined): Promise<void> {
     const all = [...this.#feeds.values()].filter(({ carrier }) => carrier.isClient);
@@ -164,9 +167,9 @@ export class FeedFailures {
   }
 
   /**
-   * Fails a partition whose next offset is not there; answers whether records are.
-   * @param isSaid the leader has said so; an offset that is there all the same is asked for once
-   * more
+   * Fails a partition whose next offset does not exist; returns true if it exists.
+   * @param isSaid true if the leader has reported it; an offset that exists anyway is requested
+   * once more
    */
   async #checkOffset(feed: Feed, isSaid: boolean): Promise<boolean> {
     const { watch, troubles, calls } = this.#options;
@@ -187,7 +190,7 @@ export class FeedFailures {
     return next < high;
   }
 
-  /** It was not let go of, nor taken up anew, meanwhile. */
+  /** True if the partition was neither removed nor added again meanwhile. */
   #isThere(feed: Feed): boolean {
     return this.#feeds.get(keyOf(feed.at)) === feed;
   }
@@ -197,7 +200,7 @@ export class FeedFailures {
   }
 }
 
-/** The client names codecs by number only. */
+/** Explains the client's messages, which name codecs only by number. */
 function explained(message: string): string {
   return message.replace(/codec 0x(\w+)/, (text, digits: string) => {
     const codec = codecNames[Number.parseInt(digits, 16)];

@@ -1,4 +1,4 @@
-/** What is buffered of a partition, and who brings it. */
+/** The buffer of a partition, and who fills it. */
 import { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, ReadLimits, TopicPartition } from '../../log.ts';
 import type { Carrier } from './carriers.ts';
@@ -7,23 +7,20 @@ export class Feed {
   readonly at: TopicPartition;
   /** Brings its records. Where that is the fetcher, the client has it paused. */
   #carrier: Carrier;
-  /** The buffer holds everything from here on, up to what was polled. */
+  /** The buffer has everything from this offset on, up to what was polled. */
   low: number;
-  /** The consumer stands at the end of the partition, here; undefined while more is to come. */
+  /** The end offset of the partition, if the consumer has reached it; undefined otherwise. */
   endAt: number | undefined;
   paused = false;
   /** Offset to be sought before the next poll. */
   seek: number | undefined;
-  /** Nothing comes any more, until it is asked for again from the same offset or another. */
+  /** True after a failure: no more records until the next request. */
   failed = false;
-  /** When it was asked for last, ms of the monotonic clock. */
+  /** Time of the last request, ms of the monotonic clock. */
   usedAt: number;
-  /** When the client last brought or said something of it. */
+  /** When the client last returned or reported something about it. */
   heardAt: number;
-  /**
-   * Where the fetcher gave it to the client: the client is not relieved of it at the same offset
-   * again.
-   */
+  /** Where the fetcher handed it to the client, so that it is not moved back at the same offset. */
   handedBackAt: { readonly offset: number; readonly reason: string } | undefined;
   #batches: PackedBatch[] = [];
   #bytes = 0;
@@ -48,17 +45,17 @@ export class Feed {
     return this.#batches.length === 0;
   }
 
-  /** The client brings it: what was taken away, or is to be sought back, comes again. */
+  /** True if the client reads it: records that were removed, or must be sought back, come again. */
   get isOfClient(): boolean {
     return this.#carrier.isClient && !this.failed && this.seek === undefined;
   }
 
-  /** Where what is buffered ends. */
+  /** The end offset of the buffer. */
   get bufferedTo(): number {
     return this.#batches[this.#batches.length - 1]?.nextOffset ?? this.low;
   }
 
-  /** The offset that is to come next. */
+  /** The next expected offset. */
   get next(): number {
     return this.seek ?? this.bufferedTo;
   }
@@ -83,7 +80,7 @@ export class Feed {
     this.#carrier.goBack(this, from, hadFailed);
   }
 
-  /** The client goes on where the fetcher left: it is resumed and sought before the next poll. */
+  /** Hands the partition to the client, which is resumed and sought before the next poll. */
   handBack(client: Carrier, offset: number, reason: string, now: number): void {
     this.#carrier = client;
     this.paused = true;
@@ -100,13 +97,13 @@ export class Feed {
     fetcher.bring(this, offset);
   }
 
-  /** Lets go of what lies before an offset. */
+  /** Drops everything before an offset. */
   letGoBefore(from: number): void {
     while (!this.isEmpty && (this.#batches[0] as PackedBatch).nextOffset <= from) this.#letGo();
   }
 
   /**
-   * The first batches, as copies where they may be asked for again; `isAll`: nothing else is
+   * Returns the first batches, as copies if they may be requested again; `isAll`: nothing else is
    * buffered.
    */
   first(limits: ReadLimits): { readonly batches: PackedBatch[]; readonly isAll: boolean } {
@@ -116,7 +113,7 @@ export class Feed {
       const batch = this.#batches[count] as PackedBatch;
       records += batch.count;
       bytes += batch.byteLength;
-      // One at least; another whole, or not at all.
+      // At least one batch; further ones only whole.
       if (count > 0 && (records > recordsMax || bytes > bytesMax)) break;
     }
     const isAll = count === this.#batches.length;

@@ -1,4 +1,4 @@
-/** Forgets the offsets of a group that nobody is in, which node-rdkafka cannot. */
+/** Deletes the offsets of an empty group, which node-rdkafka cannot. */
 import { MillraceError } from '../../../base/errors.ts';
 import type { GroupOffset } from '../../log.ts';
 import { Cluster, type Reach } from '../direct/cluster.ts';
@@ -10,10 +10,10 @@ import type { PartitionOutcome } from '../wire/transaction-requests.ts';
 import { byTopic, type Request } from '../wire/wire-request.ts';
 
 const [nonEmptyGroup, groupIdNotFound] = [68, 69];
-/** Errors by which a coordinator says that the group has members. */
+/** Errors by which a coordinator reports that the group has members. */
 const membersThere: ReadonlySet<number> = new Set([nonEmptyGroup, 22, 25, 27]);
 
-/** DeleteGroups, in a version that brokers from 2.0 to 4.x speak. */
+/** DeleteGroups, in a version of brokers from 2.0 to 4.x. */
 function deleteGroups(groups: readonly string[]): Request<readonly number[]> {
   return {
     api: 42,
@@ -31,7 +31,7 @@ function deleteGroups(groups: readonly string[]): Request<readonly number[]> {
   };
 }
 
-/** OffsetCommit of nobody in the group; it is refused where somebody is. */
+/** OffsetCommit without a member; it is refused if the group has members. */
 function setOffsets(
   group: string,
   offsets: readonly GroupOffset[],
@@ -59,7 +59,7 @@ function setOffsets(
 }
 
 /**
- * @param offsets that it has afterwards
+ * @param offsets the group's offsets afterwards
  * @throws APPLICATION_RUNS while the group has members; nothing is changed then
  */
 export async function forgetGroup(

@@ -1,4 +1,4 @@
-/** Offsets that groups have committed, asked for without being a member. */
+/** Reads committed offsets of groups without being a member. */
 import type { CommittedOffset, TopicPartition } from '../../log.ts';
 import type { ClientCalls } from '../rdkafka/client-calls.ts';
 import type { MessageConsumer, MessageTransport } from '../rdkafka/messages.ts';
@@ -19,12 +19,12 @@ export class GroupOffsets {
     this.#options = options;
   }
 
-  /** A consumer that is there already asks for the offsets of its group. */
+  /** Uses an existing consumer to read the offsets of its group. */
   use(group: string, client: KafkaConsumer): void {
     this.#groups.set(group, Promise.resolve(this.#options.transport.consumer(client)));
   }
 
-  /** Undefined where the group has committed none. */
+  /** The committed offset; undefined if there is none. */
   async committed(group: string, at: TopicPartition): Promise<CommittedOffset | undefined> {
     const { calls } = this.#options;
     const messages = await this.#of(group);

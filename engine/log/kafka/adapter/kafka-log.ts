@@ -1,7 +1,7 @@
 /**
- * The Log port on Apache Kafka, by node-rdkafka on the main thread. Clients: a reader (committed
- * records, outside the group), a probe (high watermarks, metadata), and one consumer a member and
- * one producer a writer. Every call has a deadline of its own.
+ * The Log port on Apache Kafka, with node-rdkafka on the main thread. Clients: a reader (committed
+ * records, outside the group), a probe (high watermarks, metadata), one consumer per member and one
+ * producer per writer. Every call has its own deadline.
  */
 import { randomUUID } from 'node:crypto';
 import { MillraceError, messageOf } from '../../../base/errors.ts';
@@ -53,27 +53,27 @@ const leaveMs = 5_000;
 
 export interface KafkaLogOptions extends Partial<Timing> {
   readonly settings: KafkaSettings;
-  /** Whose group the reader asks for offsets without being a member. */
+  /** The application whose group's offsets the reader reads without being a member. */
   readonly application: string;
-  /** Told when consumed records of repartition topics could not be deleted. */
+  /** Called when consumed records of repartition topics could not be deleted. */
   readonly onUpkeepFailed?: (problem: string) => void;
-  /** Told once which transport is used, and why not the best one. */
+  /** Called once with the transport, and why it is not the best one. */
   readonly onTransport?: (kind: ChosenTransport['kind'], reason: string | undefined) => void;
-  /** Told when the client must fetch a partition after all. */
+  /** Called when the client must fetch a partition after all. */
   readonly onHandedBack?: (at: TopicPartition, reason: string) => void;
-  /** Told when a partition could not be read for some seconds; it is tried again. */
+  /** Called when a partition could not be read for some seconds; reading is retried. */
   readonly onStalled?: (at: TopicPartition, problem: string) => void;
-  /** Told when it is read again. */
+  /** Called when it is read again. */
   readonly onResumed?: (at: TopicPartition, stalledMs: number) => void;
-  /** Told when the client must write after all. */
+  /** Called when the client must write after all. */
   readonly onWritesHandedBack?: (reason: string) => void;
-  /** Told when no broker answers any more. */
+  /** Called when no broker responds any more. */
   readonly onAway?: (problem: string) => void;
-  /** Told when one does again. */
+  /** Called when one responds again. */
   readonly onBack?: (awayMs: number) => void;
 }
 
-/** What an open log has: connected clients, and what works by them. */
+/** The parts of an open log: connected clients, and the objects that use them. */
 interface Connected {
   readonly probe: KafkaConsumer;
   readonly reader: KafkaReader;
@@ -81,7 +81,7 @@ interface Connected {
   readonly reachability: Reachability;
 }
 
-/** Opens the log; waits for the brokers as long as the settings say. */
+/** Opens the log; waits for the brokers up to the configured time. */
 export async function openKafkaLog(options: KafkaLogOptions): Promise<KafkaLog> {
   const { settings, clock = systemTiming.clock, scheduler = systemTiming.scheduler } = options;
   checkKafkaSettings(settings);
@@ -146,7 +146,7 @@ export class KafkaLog implements Log {
     this.#reading = { fetcher, isDirect, onHandedBack, troubles, watch: this.#watch() };
   }
 
-  /** Connects what every use needs. Called once, by `openKafkaLog`. */
+  /** Connects the clients that every use needs. Called once, by `openKafkaLog`. */
   async open(): Promise<void> {
     const { settings, application, onAway, onBack } = this.#options;
     const { callTimeoutMs, bufferBytes, transactionTimeoutMs, replicationFactor } = settings;
@@ -211,7 +211,7 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Kafka does not say what it compacted away; it keeps deletions for a time that we set, or is its
+   * Kafka does not report what it compacted; it keeps tombstones for a time that we set, or its
    * default.
    */
   async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
@@ -256,7 +256,7 @@ export class KafkaLog implements Log {
 
   async openWriter(id: string, memberOf?: () => Member): Promise<Writer> {
     const { brokers, transactionTimeoutMs, guarantee, callTimeoutMs } = this.#options.settings;
-    // Members share a group and each has a writer; the group's protocol fences what it takes away.
+    // Members share a group and each has a writer; the group's protocol fences revoked members.
     const ofMember = memberOf !== undefined;
     const transactionalId = ofMember ? `${id}-${this.#instance}` : id;
     const consumer = ofMember ? () => (memberOf() as KafkaMember).client : undefined;
@@ -280,7 +280,7 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** The group first: brokers refuse that while it has members. */
+  /** Deletes the group first: brokers refuse this while it has members. */
   async forget({ group, topics, offsets }: Forgotten): Promise<void> {
     await forgetGroup(this.#chosen.reach, this.#calls, group, offsets);
     await this.#open.admin.delete(topics);
@@ -288,9 +288,8 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Retention and compaction are the brokers' work. Of the application's repartition topics the
-   * records go that the group has committed; it can be done by packed calls only, and wants the
-   * right to delete.
+   * Brokers do retention and compaction. This deletes consumed records of the application's
+   * repartition topics, which needs packed calls and the right to delete.
    */
   async maintain(): Promise<void> {
     const { application, onUpkeepFailed } = this.#options;
@@ -308,7 +307,7 @@ export class KafkaLog implements Log {
       }
       if (done.length > 0) await deleting.deleteRecords(done, this.#calls.timeoutMs);
     } catch (error) {
-      // Nothing but space depends on it, and the next time comes soon.
+      // Only disk space depends on it, and the next attempt comes soon.
       onUpkeepFailed?.(messageOf(error));
     }
   }
@@ -330,7 +329,7 @@ export class KafkaLog implements Log {
     return this.#connected;
   }
 
-  /** What the application's own restart is built on. */
+  /** True for topics that the application's restart depends on. */
   #isState(topic: string): boolean {
     const role = this.#own.get(topic)?.role;
     return role === 'changelog' || role === 'cursors' || role === 'times';

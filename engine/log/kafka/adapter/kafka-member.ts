@@ -21,7 +21,7 @@ import { TopicWatch } from './topic-watch.ts';
 
 const leaveTimeoutMs = 15_000;
 const rejoinPauseMs = 1_000;
-/** Longer than sessions last: 45 s by the brokers' default. */
+/** Longer than the session timeout: 45 s by the brokers' default. */
 const rejoinForMs = 120_000;
 
 export interface KafkaMemberOptions {
@@ -41,13 +41,13 @@ export interface KafkaMemberOptions {
   /** Reads partitions that are not the group's. */
   readonly reader: KafkaReader;
   readonly calls: ClientCalls;
-  /** By which the member waits. */
+  /** The scheduler for the member's waits. */
   readonly scheduler: Scheduler;
   /** Tells the group that it will not be back; undefined where its client does, or nobody shall. */
   readonly goForGood?: (() => Promise<void>) | undefined;
 }
 
-/** A consumer that belongs to the group, and what polls it. After a fatal error it is replaced. */
+/** A consumer in the group, and its pump. It is replaced after a fatal error. */
 interface Membership {
   readonly client: KafkaConsumer;
   readonly pump: Pump;
@@ -61,7 +61,7 @@ export class KafkaMember implements Member {
   #news = false;
   #wake: (() => void) | undefined;
   readonly #leaving = new AbortController();
-  /** Partitions that were assigned and answered, as 'topic/partition'. */
+  /** Partitions that were assigned and acknowledged, as 'topic/partition'. */
   readonly #owned = new Set<string>();
   readonly #unsubscribe: () => void;
   #rejoining: Promise<void> | undefined;
@@ -96,7 +96,7 @@ export class KafkaMember implements Member {
     }
   }
 
-  /** The consumer whose membership vouches for offsets; throws while there is none. */
+  /** The consumer whose membership authorises offset commits; throws while there is none. */
   get client(): KafkaConsumer {
     if (this.#rejoining === undefined) return this.#current.client;
     throw new Error('this process is not a member of its group now');
@@ -140,8 +140,8 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * A fatal error ends a consumer for good. The usual one: a process that died is still a member
-   * under this instance id, until its session times out. So it is tried again for a while.
+   * Replaces a consumer after a fatal error. The usual cause: a dead process is still a member with
+   * this instance id until its session times out. So this is retried for a while.
    */
   async #rejoin(): Promise<void> {
     const { brokers, timing } = this.#options.calls;
@@ -149,7 +149,7 @@ export class KafkaMember implements Member {
     const begin = clock.monotonic();
     const lost = this.#current.pump.partitions;
     this.#owned.clear();
-    // What the old consumer had to say is void; its partitions are lost.
+    // Changes of the old consumer are void; its partitions are lost.
     this.#changes =
       lost.length === 0 ? [] : [{ kind: 'revoked', partitions: lost, answer: async () => {} }];
     this.#tell();
@@ -191,7 +191,7 @@ export class KafkaMember implements Member {
   async lag(positions: readonly GroupOffset[]): Promise<readonly number[]> {
     const ends = await this.#options.reader.endOffsets(positions);
     return positions.map((at, i) => {
-      // Behind the last record stand marks of transactions that no reader gets.
+      // After the last record there are transaction markers that readers do not see.
       const seen = this.#current.pump.endSeen(at, at.offset) ?? at.offset;
       return Math.max(0, (ends[i] ?? 0) - Math.max(seen, at.offset));
     });
@@ -236,7 +236,7 @@ export class KafkaMember implements Member {
 
   async #drop({ client, pump }: Membership): Promise<void> {
     await pump.stop();
-    // Whoever does not answer within the time leaves by the session timeout.
+    // A member that does not leave in time is removed by the session timeout.
     const { calls } = this.#options;
     const left = calls.answered<unknown>((done) => client.disconnect(done), leaveTimeoutMs);
     await left.catch(() => {});
@@ -250,7 +250,8 @@ export class KafkaMember implements Member {
     const given = partitions.map(({ topic, partition }) => ({ topic, partition }));
     const kind = error.code === kafkaCodes.assignPartitions ? 'assigned' : 'revoked';
     if (this.#isLeft || this.#rejoining !== undefined || client !== this.#current.client) {
-      // Nothing of it is ours any more: the runtime has closed it, or is told that it is lost.
+      // The partitions are no longer ours: the runtime has closed them, or learns that they are
+      // lost.
       this.#release(client, given);
       return;
     }
@@ -297,13 +298,14 @@ export class KafkaMember implements Member {
   }
 
   /**
-   * The group may have gone on before the answer: the client refuses it then, and calls back anew.
+   * Applies an acknowledgement. If the group has moved on, the client refuses it and calls back
+   * again.
    */
   #applied(answer: () => void): void {
     try {
       answer();
     } catch {
-      // What holds comes as the next change.
+      // The current assignment comes as the next change.
     }
   }
 
@@ -313,11 +315,11 @@ export class KafkaMember implements Member {
   }
 }
 
-/** What a poll's error means for the run; undefined for what may pass. */
+/** The meaning of a poll's error for the run; undefined for a transient one. */
 function memberError(brokers: string, error: PartitionError): MillraceError | undefined {
   if (error.code === kafkaCodes.fencedInstanceId) {
     return new MillraceError('LOG_FENCED', { writer: 'of this instance id' }, { cause: error });
   }
-  // What a member reads was there when it joined.
+  // The topics of a member existed when it joined.
   return readError(brokers, error, 'TOPIC_DELETED');
 }

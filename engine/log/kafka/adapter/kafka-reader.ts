@@ -1,7 +1,7 @@
 /**
- * Reads partitions outside the group: changelogs to be restored, cursors, global tables, whatever
- * is inspected. A consumer without a group's assignment takes up a partition when it is asked for,
- * and lets go of it when nobody asks any more.
+ * Reads partitions outside the group: changelogs for restores, cursors, global tables, inspected
+ * topics. A consumer without a group assignment adds a partition when it is first read, and removes
+ * it when it is no longer used.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import { after } from '../../../base/timing.ts';
@@ -16,29 +16,29 @@ import type { MessageTransport } from '../rdkafka/messages.ts';
 import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';
 import { Pump, type Reading } from './pump.ts';
 
-/** A partition that was not asked for so long is let go, ms. */
+/** A partition that is unused for this time is removed, ms. */
 const unusedMs = 3_000;
 const lookMs = 5;
 /**
- * For how long leaders are looked for when the ends of many partitions are asked for: metrics wait
- * for it, ms.
+ * How long to look for leaders when the ends of many partitions are read, ms; metrics wait for
+ * this.
  */
 const leaderMs = 2_000;
 
 export interface KafkaReaderOptions {
   /** A connected consumer that reads committed records. */
   readonly client: KafkaConsumer;
-  /** A connected consumer that sees uncommitted ones: its ends are high watermarks. */
+  /** A connected consumer that sees uncommitted records: its ends are high watermarks. */
   readonly probe: KafkaConsumer;
   readonly transport: MessageTransport;
   readonly reading: Reading;
   readonly bufferBytes: number;
-  /** How long another's open transaction is waited for, ms. */
+  /** How long to wait for another writer's open transaction, ms. */
   readonly stableTimeoutMs: number;
   readonly calls: ClientCalls;
 }
 
-/** As the client calls them. */
+/** The client's own type. */
 interface Watermarks {
   readonly lowOffset: number;
   readonly highOffset: number;
@@ -50,7 +50,7 @@ export class KafkaReader {
   /** Topics whose leaders the client knows. */
   readonly #topics = new Set<string>();
   readonly #listeners = new Set<() => void>();
-  /** Who waits for news. */
+  /** Callbacks that wait for news. */
   readonly #waiting = new Set<() => void>();
 
   constructor(options: KafkaReaderOptions) {
@@ -72,15 +72,13 @@ export class KafkaReader {
     this.#pump.start();
   }
 
-  /** Tells of news from now on; answers how to end that. */
+  /** Calls `tell` on news; returns a function that ends it. */
   onNews(tell: () => void): () => void {
     this.#listeners.add(tell);
     return () => this.#listeners.delete(tell);
   }
 
-  /**
-   * As Log.read: waits until there is something, or the partition is read to its high watermark.
-   */
+  /** As Log.read: waits until there are records, or the partition is read to its high watermark. */
   async read(
     at: TopicPartition,
     from: number,
@@ -110,8 +108,7 @@ export class KafkaReader {
           if (from > high) checkOffset(at, from, 0, high);
           return undefined;
         }
-        // Behind the end stands a transaction that is still open: what is committed may lie above
-        // it.
+        // An open transaction follows the end: committed records may come after it.
         if (clock.monotonic() - begin > stableTimeoutMs) {
           const problem = `${at.topic}/${at.partition} has an open transaction at ${seen} that does not end`;
           throw new MillraceError('LOG_UNREACHABLE', { brokers, problem });
@@ -129,18 +126,18 @@ export class KafkaReader {
     }
   }
 
-  /** What is there now of a partition that is read on and on. */
+  /** The available records of a partition that is read continuously. */
   async follow(at: TopicPartition, from: number, limits: ReadLimits): Promise<Fetched> {
     if (!this.#pump.has(at)) await this.#take(at, from);
     return this.#pump.fetch(at, from, limits);
   }
 
-  /** The high watermark: the end of what is written, committed or not. */
+  /** The high watermark: the end of all records, committed or not. */
   async endOffset(at: TopicPartition): Promise<number> {
     return (await this.watermarks(at)).high;
   }
 
-  /** The same of several partitions, in one question where the transport can. */
+  /** The same for several partitions, in one request if the transport supports it. */
   async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly number[]> {
     const { probe, transport, calls } = this.#options;
     if (partitions.length === 0) return [];
@@ -156,8 +153,7 @@ export class KafkaReader {
         throw calls.errorOf({ what: 'ask for the ends of partitions' }, error);
       }
     }
-    // The client asked by what it knows of leaders, which has changed: asked one by one, they are
-    // looked for anew.
+    // The client used outdated leaders: single requests look them up again.
     const timeoutMs = Math.min(calls.timeoutMs, leaderMs);
     const found = await Promise.all(partitions.map((at) => this.watermarks(at, timeoutMs)));
     return found.map(({ high }) => high);
@@ -197,7 +193,7 @@ export class KafkaReader {
     }
   }
 
-  /** Asks for the leaders of a topic: on its own the client looks for them once a second. */
+  /** Looks up the leaders of a topic; on its own, the client does so once a second. */
   async #learn(topic: string): Promise<void> {
     const { client, calls } = this.#options;
     if (this.#topics.has(topic)) return;
@@ -214,7 +210,7 @@ export class KafkaReader {
     try {
       this.#options.client.incrementalUnassign([at]);
     } catch {
-      // It is no longer assigned: nothing to let go.
+      // It is no longer assigned: nothing to remove.
     }
   }
 

@@ -1,8 +1,8 @@
 /**
  * The transactional writer of a process. A commit is one transaction over outputs, changelogs,
- * cursors and offsets, in the older protocol of transactions, in which a late commit or abort can
- * hit the next one (KAFKA-17754). Rule T1: after any doubt (an error, a broker that went away, a
- * call over a second) the producer is closed and a new one initialised before the next transaction.
+ * cursors and offsets, in the older transaction protocol, in which a late commit or abort can hit
+ * the next transaction (KAFKA-17754). Rule T1: after any doubt (an error, a lost broker, a call of
+ * over a second) the producer is closed and a new one is initialised before the next transaction.
  */
 import type { Clock } from '../../../base/clock.ts';
 import { isPassing, MillraceError, messageOf } from '../../../base/errors.ts';
@@ -15,30 +15,29 @@ import type { LibrdKafkaError } from '../rdkafka/rdkafka.ts';
 import type { BrokerError } from '../wire/broker-errors.ts';
 import { isMissing, kafkaCodes } from '../wire/error-codes.ts';
 
-/** A transactional call that takes longer leaves a doubt, ms (T1). */
+/** A transactional call that takes longer causes a doubt, ms (T1). */
 const doubtAfterMs = 1_000;
 
 export interface KafkaWriterOptions {
   readonly id: string;
   /**
    * Initialises a producer with the writer's transactional id; every older one is fenced. `onDoubt`
-   * is told of what may have gone wrong between calls.
+   * is called for possible errors between calls.
    */
   readonly open: (onDoubt: () => void) => Promise<Transactions>;
   /**
-   * At least once: what `early` says of a topic is written and delivered before the transaction
-   * begins. Changelogs, cursors and offsets stay in it, so that the writer of state is fenced all
-   * the same.
+   * For at-least-once: topics selected by `early` are written and delivered before the transaction
+   * begins. Changelogs, cursors and offsets stay in it, so that the writer of state is fenced.
    */
   readonly outside?: {
     readonly early: (topic: string) => boolean;
     readonly open: () => Promise<ClientProducer>;
   };
-  /** What waits for brokers ends within seconds. */
+  /** Makes waits for brokers end within seconds. */
   readonly hurry?: () => void;
-  /** Topics that nobody else writes, and of which nothing may go missing. */
+  /** Topics that only this application writes, and that may not lose a record. */
   readonly isState?: (topic: string) => boolean;
-  /** Its offsets are a group's, whose protocol says who may commit them. */
+  /** True if its offsets belong to a group, whose protocol decides who may commit them. */
   readonly ofMember: boolean;
   readonly brokers: string;
   readonly transactionTimeoutMs: number;
@@ -46,7 +45,7 @@ export interface KafkaWriterOptions {
 }
 
 export class KafkaWriter implements Writer {
-  /** The ledger beside the offsets tells, task by task. */
+  /** Unknown: the ledger has it, task by task. */
   readonly lastCommitId = 0;
   readonly #options: KafkaWriterOptions;
   #transactions: Transactions | undefined;
@@ -59,7 +58,7 @@ export class KafkaWriter implements Writer {
     this.#options = options;
   }
 
-  /** Opens a writer; every older one of that id is fenced. */
+  /** Opens a writer; every older one with this id is fenced. */
   static async open(options: KafkaWriterOptions): Promise<KafkaWriter> {
     const writer = new KafkaWriter(options);
     await writer.#open();
@@ -76,7 +75,7 @@ export class KafkaWriter implements Writer {
       this.#doubt = true;
       if (error instanceof MillraceError && !isPassing(error)) throw error;
       const code = Number((error as LibrdKafkaError).code);
-      // The coordinator fences a transaction that timed out as well; a newer writer fences at once.
+      // The coordinator also fences a transaction that timed out; a newer writer fences at once.
       const timedOut = clock.monotonic() - begin > transactionTimeoutMs / 2;
       if (isFenced(code) && !timedOut && !ofMember) {
         throw new MillraceError('LOG_FENCED', { writer: id }, { cause: error });
@@ -99,7 +98,7 @@ export class KafkaWriter implements Writer {
     for (const producer of open) await producer?.close();
   }
 
-  /** Writes what need not be in the transaction; answers the rest of the commit. */
+  /** Writes appends that need not be in the transaction; returns the rest of the commit. */
   async #writeEarly(commit: Commit): Promise<Commit> {
     const { outside } = this.#options;
     if (outside === undefined) return commit;
@@ -119,7 +118,7 @@ export class KafkaWriter implements Writer {
     for (const append of appends) await transactions.append(append);
     await commit.onPhase?.('flush');
     const ends = await transactions.flush();
-    // A retried request that the broker had taken before comes back without offsets.
+    // A retried request that the broker had already accepted returns no offsets.
     const told = new Set(ends.map(keyOf));
     const silent = appends.find((append) => append.batch.count > 0 && !told.has(keyOf(append)));
     if (silent !== undefined) {
@@ -134,8 +133,8 @@ export class KafkaWriter implements Writer {
   }
 
   /**
-   * A partition of state that ends before where it ended has lost what was between: its topic was
-   * made anew. What is committed on it would make it look whole.
+   * A changelog partition whose end has moved back has lost records: its topic was deleted and
+   * created again. A commit on it would hide the loss.
    */
   #checkEnds(ends: readonly GroupOffset[]): void {
     const { isState = () => false } = this.#options;
@@ -149,7 +148,7 @@ export class KafkaWriter implements Writer {
     }
   }
 
-  /** The producer, without a doubt about it. */
+  /** A producer without a doubt. */
   async #certain(): Promise<Transactions> {
     if (this.#doubt && this.#transactions !== undefined) {
       const doubtful = this.#transactions;
@@ -174,7 +173,7 @@ export class KafkaWriter implements Writer {
     return transactions;
   }
 
-  /** A transactional call: one that takes long leaves a doubt. */
+  /** Runs a transactional call; a long one causes a doubt. */
   async #timed(call: () => Promise<void>): Promise<void> {
     const { clock } = this.#options;
     const begin = clock.monotonic();

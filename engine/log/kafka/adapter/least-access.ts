@@ -1,6 +1,6 @@
 /**
- * The least access-control list of an application on Kafka: what its principal must be allowed, and
- * nothing more. Kafka derives Describe from Read and from Write.
+ * The minimal access-control list of an application on Kafka: the rights that its principal needs,
+ * and nothing more. Kafka derives Describe from Read and from Write.
  */
 
 import type { TopicRole } from '../../log.ts';
@@ -9,7 +9,7 @@ export interface Access {
   readonly operation: 'Read' | 'Write' | 'Create' | 'Delete';
   readonly resource: 'topic' | 'group' | 'transactional-id';
   readonly name: string;
-  /** 'prefixed': every name that begins so. */
+  /** 'prefixed': every name with this prefix. */
   readonly pattern: 'literal' | 'prefixed';
   readonly why: string;
 }
@@ -20,7 +20,7 @@ export interface AccessOptions {
     readonly name: string;
     readonly uses: readonly ('read' | 'write')[];
     readonly why: string;
-    /** Made by somebody else, so that Millrace need not be allowed to. */
+    /** True if the topic exists, so Millrace needs no right to create it. */
     readonly exists: boolean;
     readonly role?: TopicRole;
   }[];
@@ -50,7 +50,7 @@ export function leastAccess({ application, topics }: AccessOptions): Access[] {
     {
       operation: 'Write',
       resource: 'transactional-id',
-      // Every process and every source writes under a name of its own.
+      // Every process and every source has its own transactional id.
       name: `${application}-`,
       pattern: 'prefixed',
       why: 'commit results, state and offsets together',

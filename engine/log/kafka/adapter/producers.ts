@@ -1,6 +1,5 @@
 /**
- * Producers of a log: ours where the settings and the brokers let us write past the client, else
- * the client's.
+ * Producers of a log: direct ones if the settings and the brokers allow it, otherwise the client's.
  */
 import { DirectTransactions } from '../direct/direct-transactions.ts';
 import type { Transactions } from '../direct/transactions.ts';
@@ -23,7 +22,7 @@ export interface ProducersOptions {
   readonly transport: MessageTransport;
   /** Undefined: the client writes. */
   readonly writing: DirectWriting | undefined;
-  /** Told when the client must write after all. */
+  /** Called when the client must write after all. */
   readonly onHandedBack: (reason: string) => void;
 }
 
@@ -36,15 +35,15 @@ export class Producers {
     this.#writing = options.writing;
   }
 
-  /** Of what is not part of a transaction. */
+  /** A producer outside of transactions. */
   plain(): Promise<ClientProducer> {
     return ClientProducer.connected(this.#ofClient(plainProducerOptions(this.#options.settings)));
   }
 
   /**
-   * Past the client where that can be; brokers that refuse us say why to the client, too.
-   * @param consumer whose offsets are committed; undefined for a producer that commits none
-   * @param patience with what passes
+   * A direct producer if possible; a refusal of the brokers is reported by the client as well.
+   * @param consumer consumer whose offsets are committed; undefined if none are
+   * @param patience how long to wait for transient errors
    */
   async transactional(
     transactionalId: string,
@@ -75,7 +74,7 @@ export class Producers {
     return openClientTransactions({ ...options, consumer }, onDoubt);
   }
 
-  /** From the next producer on the client writes. */
+  /** Lets the client write from the next producer on. */
   #handBack(reason: string): void {
     if (this.#writing === undefined) return;
     this.#writing = undefined;

@@ -1,8 +1,8 @@
 /**
- * Polls one consumer without end and sorts what comes into a buffer a partition. Readers take from
- * the buffers and never wait. A partition whose buffer is full is paused; one that is asked for an
- * offset already let go is sought back. Only this class polls, so a seek or a pause happens between
- * two polls and never meets records that were on their way.
+ * Polls one consumer in a loop and sorts the records into a buffer per partition. Readers take from
+ * the buffers and never wait. A partition with a full buffer is paused; a request for an offset
+ * that was already dropped seeks back. Only this class polls, so a seek or a pause happens between
+ * two polls and never races with records in flight.
  */
 import type { MillraceError } from '../../../base/errors.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
@@ -24,7 +24,7 @@ import type { Troubles } from './troubles.ts';
 const pollWaitMs = 50;
 const seekTimeoutMs = 10_000;
 
-/** What all that read have in common. */
+/** The common options of readers. */
 export type Reading = Pick<
   PumpOptions,
   'fetcher' | 'isDirect' | 'onHandedBack' | 'troubles' | 'watch'
@@ -33,28 +33,28 @@ export type Reading = Pick<
 export interface PumpOptions {
   readonly client: KafkaConsumer;
   readonly messages: MessageConsumer;
-  /** Brings records past the client; undefined: the client alone can. */
+  /** Creates the direct fetcher; undefined: only the client can fetch. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
-  /** The fetcher brings all that it can; false: only what the client cannot read. */
+  /** True: the fetcher reads everything it can; false: only what the client cannot read. */
   readonly isDirect: boolean;
-  /** Told when the client must bring what the fetcher cannot. */
+  /** Called when the client must read what the fetcher cannot. */
   readonly onHandedBack: (at: TopicPartition, reason: string) => void;
   readonly calls: ClientCalls;
   /** A partition is paused when its buffer holds more bytes than this. */
   readonly bufferBytes: number;
   /**
-   * When nobody has asked for so long (ms), polling stops, so that the group takes a dead member
-   * out.
+   * When there was no request for this time (ms), polling stops, so that the group removes a dead
+   * member.
    */
   readonly idleStopMs: number;
   /**
-   * Told of an error that concerns more than one record; what it answers is thrown at the next
-   * fetch. Undefined: it may pass.
+   * Called for an error that affects more than one record; the result is thrown at the next fetch.
+   * Undefined: transient.
    */
   readonly onError: (error: PartitionError) => MillraceError | undefined;
   readonly troubles: Troubles;
   readonly watch: PartitionWatch;
-  /** Told after a poll that brought something. */
+  /** Called after a poll that returned something. */
   readonly onNews: () => void;
 }
 
@@ -65,9 +65,7 @@ export class Pump {
   readonly #byClient: ClientCarrier;
   readonly #feeds = new Map<string, Feed>();
   readonly #failures: FeedFailures;
-  /**
-   * Partitions let go of while a poll is under way: what it brings of them is of the time before.
-   */
+  /** Removed while a poll was in flight; its records for them are stale and ignored. */
   readonly #removed = new Set<string>();
   #usedAt: number;
   readonly #stopping = new AbortController();
@@ -94,7 +92,7 @@ export class Pump {
     this.#running ??= this.#loop();
   }
 
-  /** Ends polling; the poll that is under way is waited for. */
+  /** Stops polling; waits for the poll in progress. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#touched?.();
@@ -104,8 +102,8 @@ export class Pump {
   }
 
   /**
-   * From now on the partition's records are kept. The caller assigns it to the client, too, and
-   * says so by `assigned`.
+   * Adds a partition, whose records are buffered from now on. The caller also assigns it to the
+   * client, and then calls `assigned`.
    */
   add(from: GroupOffset): void {
     const byFetcher = this.#options.isDirect ? this.#byFetcher : undefined;
@@ -116,7 +114,7 @@ export class Pump {
     if (!carrier.isClient || this.#removed.has(keyOf(from))) carrier.bring(feed, from.offset);
   }
 
-  /** The client has got its partitions: it does not fetch what the fetcher does. */
+  /** Call when the client has its partitions: pauses those that the fetcher reads. */
   assigned(): void {
     const direct = [...this.#feeds.values()]
       .filter(({ carrier }) => !carrier.isClient)
@@ -124,7 +122,7 @@ export class Pump {
     try {
       if (direct.length > 0) this.#options.client.pause(direct);
     } catch {
-      // What it fetches all the same is not taken.
+      // Records that it still fetches are ignored.
     }
   }
 
@@ -135,10 +133,10 @@ export class Pump {
   }
 
   /**
-   * Makes sure of where each partition goes on; to be called before a rebalance is answered. The
-   * library pauses all partitions for it, and goes on where it believes the last message was: when
-   * messages are taken in batches, it counts the mark of a partition's end as one, and would skip
-   * the next record.
+   * Restores the position of each partition; call before acknowledging a rebalance. The library
+   * pauses all partitions for a rebalance and resumes after what it believes was the last message.
+   * When messages are taken in batches, it counts a partition's end marker as a message, and would
+   * skip the next record.
    */
   resync(): void {
     for (const feed of this.#feeds.values()) feed.carrier.resync(feed);
@@ -152,13 +150,13 @@ export class Pump {
     return this.#feeds.has(keyOf(at));
   }
 
-  /** Partitions that nobody has asked for in the last `ms`. */
+  /** Partitions without a request in the last `ms`. */
   unused(ms: number): TopicPartition[] {
     const before = this.#now() - ms;
     return [...this.#feeds.values()].filter(({ usedAt }) => usedAt < before).map(({ at }) => at);
   }
 
-  /** Shows that somebody is there, and throws what polling met. */
+  /** Notes that there is a reader, and throws errors of polling. */
   touch(): void {
     this.#usedAt = this.#now();
     this.#touched?.();
@@ -166,8 +164,8 @@ export class Pump {
   }
 
   /**
-   * What is buffered from `from` on, as copies where it may be asked for again. Everything before
-   * it is let go.
+   * Returns the buffered records from `from` on, as copies if they may be requested again. Drops
+   * everything before.
    */
   fetch(at: TopicPartition, from: number, limits: ReadLimits): Fetched {
     this.touch();
@@ -184,7 +182,7 @@ export class Pump {
     return { batches, end: isAll && feed.endAt !== undefined };
   }
 
-  /** Where the partition was seen to end when nothing from `position` on is buffered. */
+  /** The known end of the partition, if nothing from `position` on is buffered. */
   endSeen(at: TopicPartition, position: number): number | undefined {
     const feed = this.#feeds.get(keyOf(at));
     return feed !== undefined && !feed.isEmpty && feed.bufferedTo > position
@@ -222,7 +220,7 @@ export class Pump {
 
   #take({ batches, ends, errors }: Polled): void {
     let news = errors.length > 0;
-    // The client passes over what it cannot read: what it brings behind it must not be taken.
+    // The client skips what it cannot read: its records after that must be ignored.
     const unread = new Set(errors.filter(({ code }) => isUnreadable(code)).map(placeOf));
     const feedOf = (at: TopicPartition) => {
       const feed = this.#feeds.get(keyOf(at));
@@ -286,7 +284,7 @@ export class Pump {
         if (feed.isEmpty) feed.low = offset;
         feed.seek = undefined;
       } catch (error) {
-        // A partition that was just taken away; else it is tried again before the next poll.
+        // The partition may have just been revoked; otherwise this is retried before the next poll.
         if (this.has(at)) this.#failures.ofClient({ ...at, ...errorOf(error) });
       }
     }

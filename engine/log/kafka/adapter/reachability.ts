@@ -1,20 +1,20 @@
 /**
- * Whether the brokers answer. The client says when a connection breaks, never that one is back: it
- * is asked.
+ * Tracks whether the brokers respond. The client reports broken connections, but never restored
+ * ones, so it is polled.
  */
 import { type ClientCalls, graceMs } from '../rdkafka/client-calls.ts';
 import { codeOf } from '../rdkafka/client-errors.ts';
 import type { KafkaConsumer, LibrdKafkaError } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
-/** A question for the cluster, and the pause to the next, ms. */
+/** Timeout of a request to the cluster, and the pause before the next, ms. */
 const askMs = 2_000;
 const pauseMs = 500;
 
 export interface ReachabilityOptions {
-  /** A consumer that is polled, and so tells what happens to it. */
+  /** A polled consumer, which reports its events. */
   readonly polled: KafkaConsumer;
-  /** The client that is asked. */
+  /** The client for the requests. */
   readonly probe: KafkaConsumer;
   readonly calls: ClientCalls;
   readonly onAway: (problem: string) => void;
@@ -30,14 +30,14 @@ export class Reachability {
     this.#options = options;
     options.polled.on('event.error', (error: LibrdKafkaError) => {
       const code = codeOf(error);
-      // That all are down is not always said; a connection that broke is.
+      // "All brokers down" is not always reported; a broken connection is.
       if (code === kafkaCodes.allBrokersDown || code === kafkaCodes.transport) {
         void this.#ask(error.message);
       }
     });
   }
 
-  /** What is asked now ends with its deadline. */
+  /** A request in progress ends with its deadline. */
   close(): void {
     this.#closing.abort();
   }

@@ -1,4 +1,4 @@
-/** Topics of the cluster: which there are, and how Millrace makes its own. */
+/** Topics of the cluster: lists them, and creates Millrace's own. */
 import { days } from '../../../base/duration.ts';
 import { MillraceError } from '../../../base/errors.ts';
 import type { TopicSettings } from '../../../graph/topic.ts';
@@ -7,9 +7,9 @@ import type { ClientCalls } from '../rdkafka/client-calls.ts';
 import type { KafkaConsumer, RdkafkaModule } from '../rdkafka/rdkafka.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
-/** How long a changelog keeps deletions; state that has not read it for longer is rebuilt. */
+/** How long a changelog keeps tombstones; state that was not updated for longer is rebuilt. */
 export const deleteRetentionMs = days(7);
-/** The same for a topic that somebody else has made: Kafka's default. */
+/** The same for a topic created elsewhere: Kafka's default. */
 export const foreignDeleteRetentionMs = days(1);
 /** Each commit adds records: small segments let the brokers compact the topic soon, bytes. */
 const timesSegmentBytes = 4 * 1_048_576;
@@ -20,7 +20,7 @@ export interface TopicAdminOptions {
   readonly rdkafka: RdkafkaModule;
   /** Options of the admin client. */
   readonly admin: Readonly<Record<string, unknown>>;
-  /** A connected client that is asked for metadata. */
+  /** A connected client for metadata requests. */
   readonly probe: KafkaConsumer;
   readonly calls: ClientCalls;
   /** Copies of a new topic; -1: the cluster's default. */
@@ -28,8 +28,8 @@ export interface TopicAdminOptions {
 }
 
 /**
- * Settings of a topic in Kafka's terms. Event times may be old, so nothing goes by the broker's
- * default age.
+ * Settings of a topic in Kafka's terms. Event times may be old, so the broker's default retention
+ * must not apply.
  */
 export function topicConfig(settings: TopicSettings, role?: TopicRole): Record<string, string> {
   const { cleanup = 'delete', retentionMs } = settings;
@@ -70,7 +70,7 @@ export class TopicAdmin {
     const missing = missingOf(topics, existing ?? (await this.list()));
     if (missing.length === 0) return;
     const { rdkafka, admin: config, calls, replicationFactor } = this.#options;
-    // Made by another instance just now, or there all along and not shown to us.
+    // Just created by another instance, or existing but not visible to us.
     const hidden = new Set<string>();
     const admin = rdkafka.AdminClient.create({ ...config });
     try {
@@ -89,8 +89,7 @@ export class TopicAdmin {
           }),
         );
       };
-      // All of them at once: each waits for the cluster to agree on it. What was asked for is
-      // waited for before the client goes.
+      // In parallel, because each waits for the cluster. Await all before closing the client.
       const made = await Promise.allSettled(missing.map(create));
       for (const one of made) if (one.status === 'rejected') throw one.reason;
     } finally {
@@ -99,7 +98,7 @@ export class TopicAdmin {
     await this.#appear(missing, hidden);
   }
 
-  /** Deletes topics; returns when no broker tells of them any more. */
+  /** Deletes topics; returns when no broker lists them any more. */
   async delete(topics: readonly string[]): Promise<void> {
     const { rdkafka, admin: config, calls } = this.#options;
     if (topics.length === 0) return;

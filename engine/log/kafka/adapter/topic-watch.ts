@@ -13,7 +13,7 @@ import { type BrokerError, brokerError } from '../wire/broker-errors.ts';
 import { findCoordinator, metadata } from '../wire/cluster-requests.ts';
 import { isRefused } from '../wire/error-codes.ts';
 
-/** Between two looks, ms. */
+/** Between two checks, ms. */
 const lookEveryMs = 2_000;
 
 export interface Watched {
@@ -61,7 +61,7 @@ export class TopicWatch {
       }
       await this.#cluster.coordinatorOf('group', group);
     } catch (error) {
-      // Brokers that are away, or do not let us in, are told of elsewhere.
+      // Unreachable brokers and refused logins are reported elsewhere.
       const code = Number((error as Partial<BrokerError>).code);
       if (isRefused(code)) failure ??= this.#refusal(`read group ${group}`, error as BrokerError);
     }

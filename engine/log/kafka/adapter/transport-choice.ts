@@ -1,6 +1,6 @@
 /**
- * Chooses how messages cross: packed where the native helper was built, else plain. Beside packed
- * calls records are fetched and written past librdkafka where the settings let us.
+ * Chooses the transport of messages: packed if the native helper was built, else plain. With packed
+ * calls, records are also fetched and written without librdkafka if the settings allow it.
  */
 import { MillraceError, messageOf } from '../../../base/errors.ts';
 import type { Timing } from '../../../base/timing.ts';
@@ -17,30 +17,33 @@ import { directAccess } from '../settings/direct-access.ts';
 import { directBatchBytes } from '../settings/direct-batch-size.ts';
 import type { KafkaSettings } from '../settings/kafka-settings.ts';
 
-/** How to write past librdkafka. */
+/** How to write without librdkafka. */
 export interface DirectWriting extends Reach, Pick<DirectTransactionsOptions, 'pack'> {
   readonly membership: DirectCalls['membership'];
 }
 
 export interface ChosenTransport {
   readonly transport: MessageTransport;
-  /** How to reach the brokers past the client; a text says why that is left to it. */
+  /** How to reach the brokers without the client; a string says why that is not possible. */
   readonly reach: Reach | string;
-  /** Fetches past the transport; undefined: the settings do not let us. */
+  /** Creates the direct fetcher; undefined: the settings do not allow it. */
   readonly fetcher: ((listener: FetchListener) => Fetcher) | undefined;
   /**
-   * The fetcher brings all that it can; false: only what the client cannot read, as its codec is
-   * not built in.
+   * True: the fetcher reads everything it can; false: only what the client cannot read because a
+   * codec is not built in.
    */
   readonly isDirect: boolean;
   /** Undefined: records are written by the transport. */
   readonly writing: DirectWriting | undefined;
   readonly kind: 'direct' | MessageTransport['kind'];
-  /** Why it is not the best one; undefined when it is, or was asked for. */
+  /** Why it is not the best one; undefined if it is, or was requested. */
   readonly reason: string | undefined;
 }
 
-/** node-rdkafka must be loaded. What was insisted on and cannot be is CONFIG_INVALID. */
+/**
+ * Chooses the transport; node-rdkafka must be loaded.
+ * @throws CONFIG_INVALID if the requested transport is not possible
+ */
 export function chooseTransport(settings: KafkaSettings, timing: Timing): ChosenTransport {
   const { transport: wanted } = settings;
   const found = directAccess(settings);
@@ -87,7 +90,7 @@ export function chooseTransport(settings: KafkaSettings, timing: Timing): Chosen
   throw new MillraceError('CONFIG_INVALID', { field: 'transport', problem: reach });
 }
 
-/** Undefined where an option asks for what librdkafka alone does of writing. */
+/** Undefined if an option needs librdkafka for writing. */
 function directWriting(
   settings: KafkaSettings,
   { pack, membership }: DirectCalls,

@@ -1,12 +1,12 @@
 /**
- * Partitions that cannot be read for a while. What passes within seconds, as a leader that moves,
- * is not worth a word; what does not is told once, and once again when it is over.
+ * Partitions that cannot be read for a while. Troubles of a few seconds, such as a leader that
+ * moves, are not reported; longer ones are reported once, and once more when they are over.
  */
 import { after, type Timing } from '../../../base/timing.ts';
 import type { TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
 
-/** A trouble that lasts for so long is told, ms. */
+/** A trouble is reported after this time, ms. */
 export const toldAfterMs = 5_000;
 
 export interface TroublesOptions {
@@ -23,7 +23,7 @@ interface Trouble {
   since: number;
   problem: string;
   isTold: boolean;
-  /** Calls the telling off. */
+  /** Cancels the report. */
   callOff: () => void;
 }
 
@@ -52,7 +52,7 @@ export class Troubles {
     });
   }
 
-  /** The partition is read again, or not any more. */
+  /** Ends the trouble: the partition is read again, or no longer used. */
   over(at: TopicPartition): void {
     const trouble = this.#troubles.get(keyOf(at));
     if (trouble === undefined) return;
@@ -62,7 +62,7 @@ export class Troubles {
     this.#options.onResumed(trouble.at, this.#options.timing.clock.monotonic() - trouble.since);
   }
 
-  /** No broker answers, which is told by itself; or one does again. */
+  /** Sets whether no broker responds, which is reported separately. */
   set isAway(isAway: boolean) {
     this.#isAway = isAway;
     if (isAway) return;

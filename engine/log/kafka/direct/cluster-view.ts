@@ -1,6 +1,6 @@
 /**
- * What the cluster has last said of itself: which brokers there are, and which of them leads what.
- * A log has one, for all that reads and writes past the client.
+ * The last known metadata of the cluster: its brokers, and the leaders of partitions. Shared by all
+ * direct readers and writers of a log.
  */
 import type { TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
@@ -9,10 +9,10 @@ import type { Metadata } from '../wire/cluster-requests.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
 export class ClusterView {
-  /** One object a broker that was ever known, by host and port. */
+  /** One object per broker ever seen, by host and port. */
   readonly #known = new Map<string, BrokerAddress>();
   readonly #bootstrap: readonly BrokerAddress[];
-  /** Those that the cluster has last named. */
+  /** The brokers of the last metadata. */
   #named: readonly BrokerAddress[] = [];
   readonly #leaders = new Map<string, BrokerAddress>();
   #answered: BrokerAddress | undefined;
@@ -20,14 +20,14 @@ export class ClusterView {
   readonly #ids = new Map<string, string>();
   readonly #remade = new Set<string>();
 
-  /** @param bootstrap to begin with; the cluster says which there are */
+  /** @param bootstrap initial brokers; the cluster returns the others */
   constructor(bootstrap: readonly BrokerAddress[]) {
     this.#bootstrap = bootstrap.map(({ host, port }) => this.brokerAt(host, port));
   }
 
   /**
-   * Whom to ask of the cluster: who answered last, then the others; those that have left are not
-   * asked.
+   * Brokers to send requests to: the last one that responded first; brokers that left the cluster
+   * are omitted.
    */
   get brokers(): readonly BrokerAddress[] {
     const first = this.#answered === undefined ? [] : [this.#answered];
@@ -49,18 +49,18 @@ export class ClusterView {
     return broker;
   }
 
-  /** Undefined when it is not known now. */
+  /** The leader; undefined if unknown. */
   leaderOf(at: TopicPartition): BrokerAddress | undefined {
     return this.#leaders.get(keyOf(at));
   }
 
-  /** To be called when the leader does not answer, or says that it is none. */
+  /** Call when the leader does not respond, or reports that it is not the leader. */
   forgetLeader(at: TopicPartition): void {
     this.#leaders.delete(keyOf(at));
   }
 
   /**
-   * The topic was deleted and made anew since it was first told: offsets of before mean nothing.
+   * True if the topic was deleted and created again since it was first seen: old offsets are void.
    */
   isRemade(topic: string): boolean {
     return this.#remade.has(topic);
@@ -74,7 +74,7 @@ export class ClusterView {
     }
   }
 
-  /** Takes note of an answer: of the partitions in it, whose leader is told and whose is not. */
+  /** Applies a metadata response: the leaders of its partitions, known or not. */
   take({ brokers, topics }: Metadata): void {
     const byNode = new Map(
       brokers.map(({ node, host, port }) => [node, this.brokerAt(host, port)]),

@@ -1,6 +1,5 @@
 /**
- * The brokers as one user of them asks them: a connection to each that is needed, and what they say
- * of the cluster.
+ * One user's connections to the brokers, opened on demand, and requests to the cluster.
  */
 import type { Timing } from '../../../base/timing.ts';
 import {
@@ -20,7 +19,7 @@ import { RefusedError } from '../wire/sasl-login.ts';
 import type { Request } from '../wire/wire-request.ts';
 import type { ClusterView } from './cluster-view.ts';
 
-/** How to reach the brokers past the client; all of a log share the view. */
+/** How to reach the brokers without the client; all users of a log share the view. */
 export interface Reach {
   readonly view: ClusterView;
   readonly access: BrokerAccess;
@@ -28,11 +27,11 @@ export interface Reach {
 }
 
 export interface ClusterOptions extends Reach {
-  /** Requests that each broker must know, in these versions. */
+  /** Requests that each broker must support, in these versions. */
   readonly needed: readonly Request<unknown>[];
   /**
-   * Told when a broker does not let us in, or does not speak our versions, at the beginning or
-   * later on.
+   * Called when a broker refuses the login, or does not support our versions, at the start or
+   * later.
    */
   readonly onRefused?: (reason: string) => void;
 }
@@ -50,12 +49,12 @@ export class Cluster {
     this.view = options.view;
   }
 
-  /** A broker has let us in before. */
+  /** True if a broker has accepted our login. */
   get isLetIn(): boolean {
     return this.#isLetIn;
   }
 
-  /** Asks for the leaders of topics' partitions, and takes note of them. */
+  /** Requests the leaders of topics' partitions, and stores them. */
   async learn(topics: readonly string[]): Promise<Metadata> {
     const connection = await this.#any();
     const withIds = metadataWithIds(topics);
@@ -64,7 +63,7 @@ export class Cluster {
     return answer;
   }
 
-  /** Rejects with the error of a broker that does not name it. */
+  /** Finds a coordinator; rejects with the broker's error if it has none. */
   async coordinatorOf(of: 'group' | 'transaction', key: string): Promise<BrokerAddress> {
     const connection = await this.#any();
     const { error, host, port } = await connection.ask(findCoordinator(of, key));
@@ -72,18 +71,18 @@ export class Cluster {
     return this.view.brokerAt(host, port);
   }
 
-  /** Asks any broker. */
+  /** Sends a request to any broker. */
   async askAny<Answer>(request: Request<Answer>): Promise<Answer> {
     return (await this.#any()).ask(request);
   }
 
-  /** A connection that is open: a broker closes those on which nothing is said for long. */
+  /** An open connection; brokers close idle ones, which are then replaced. */
   async to(broker: BrokerAddress): Promise<BrokerConnection> {
     const known = this.#shared.get(broker);
     if (known !== undefined) {
       const connection = await known.catch(() => undefined);
       if (connection?.isOpen) return connection;
-      // Somebody else has opened another meanwhile.
+      // Another connection was opened meanwhile.
       if (this.#shared.get(broker) !== known) return this.to(broker);
     }
     const opening = this.#open(broker);
@@ -91,7 +90,7 @@ export class Cluster {
     return opening;
   }
 
-  /** A connection on which nobody else asks; `release` closes it. */
+  /** A connection for exclusive use; `release` closes it. */
   async own(broker: BrokerAddress): Promise<BrokerConnection> {
     const connection = await this.#open(broker);
     this.#own.add(connection);
@@ -127,7 +126,7 @@ export class Cluster {
     }
   }
 
-  /** To a broker that answers: the last that did, or another we know of. */
+  /** A connection to a broker that responds: the last one, or another known one. */
   async #any(): Promise<BrokerConnection> {
     let last: unknown = new Error('no broker is known');
     for (const broker of this.view.brokers) {

@@ -1,7 +1,7 @@
 /**
  * Decompresses Kafka's record batches outside the client: gzip, snappy (raw, or in xerial's frames)
- * and zstd. LZ4 is read by the native helper. Nothing here holds more than `unpackedBytesMax` bytes
- * of one batch, whatever its head says.
+ * and zstd. LZ4 is read by the native helper. At most `unpackedBytesMax` bytes of one batch are
+ * held, whatever its header says.
  */
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
@@ -12,10 +12,10 @@ import { recordBatchFields } from '../wire/record-batch-fields.ts';
 
 const { batchLengthAt, attributesAt, headBytes, beforeLength } = recordBatchFields;
 
-/** By the number in a batch's attributes. */
+/** Names by the number in a batch's attributes. */
 export const codecNames: readonly string[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 export const codecMask = 7;
-/** No batch unpacks to more: the brokers' limits are far below. */
+/** Limit of an unpacked batch, bytes; the brokers' limits are far below. */
 const unpackedBytesMax = 512 * 1024 * 1024;
 
 type Decompress = (bytes: Buffer) => Promise<Buffer> | Buffer;
@@ -31,7 +31,7 @@ type ZstdInNode = (
   options: { readonly maxOutputLength: number },
   done: (error: Error | null, result: Buffer) => void,
 ) => void;
-/** Node has it since 22.15. */
+/** Available in Node since 22.15. */
 const zstdInNode = (zlib as { readonly zstdDecompress?: ZstdInNode }).zstdDecompress;
 
 const decompressors: ReadonlyMap<number, Decompress> = new Map<number, Decompress>([
@@ -40,16 +40,16 @@ const decompressors: ReadonlyMap<number, Decompress> = new Map<number, Decompres
   [4, zstdInNode === undefined ? unzstdByLibrary : unzstdByNode(zstdInNode)],
 ]);
 
-/** Whether batches of a codec can be decompressed here. */
+/** True if batches of a codec can be decompressed here. */
 export function isDecompressed(codec: number): boolean {
   return decompressors.has(codec);
 }
 
 /**
- * The same whole batches, those of the codecs above without compression. Their checksums are those
- * of the compressed ones, and so were to be checked before.
- * @param bytes where the whole batches end
- * @throws an Error that names codec and offset of a batch that does not decompress
+ * Returns the same whole batches, decompressed if they have one of the codecs above. Their
+ * checksums are those of the compressed batches, so check them before.
+ * @param bytes end of the whole batches
+ * @throws an Error that names codec and offset of a batch that cannot be decompressed
  */
 export async function decompressed(records: Buffer, bytes: number): Promise<Buffer> {
   const parts: Buffer[] = [];
@@ -68,7 +68,7 @@ async function withoutCodec(batch: Buffer, decompress: Decompress): Promise<Buff
   const compressed = batch.subarray(headBytes);
   let plain: Buffer;
   try {
-    // A batch that compaction has emptied holds nothing.
+    // A batch emptied by compaction has no records.
     plain = compressed.length === 0 ? compressed : await decompress(compressed);
   } catch (error) {
     const codec = codecNames[attributes & codecMask];
@@ -90,7 +90,7 @@ function unzstdByNode(decompress: ZstdInNode): Decompress {
     });
 }
 
-/** Bit by bit, so that what unpacks to too much is stopped in time. */
+/** Decompresses in steps, so that an oversized batch is stopped in time. */
 function unzstdByLibrary(bytes: Buffer): Buffer {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -103,10 +103,7 @@ function unzstdByLibrary(bytes: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/**
- * Java's clients write frames of xerial's: this mark, two versions, then blocks with their length
- * before them.
- */
+/** Java's clients write xerial frames: this mark, two versions, then length-prefixed blocks. */
 const xerialMark = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const xerialHeadBytes = 16;
 
@@ -128,7 +125,7 @@ function unsnapped(bytes: Buffer): Buffer {
 }
 
 function unsnappedBlock(block: Buffer): Buffer {
-  // It makes room for what a block says of itself, but no more than this.
+  // It allocates the size that a block declares, but at most this limit.
   return asBuffer(snappy().uncompress(block, unpackedBytesMax));
 }
 

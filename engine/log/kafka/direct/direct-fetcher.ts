@@ -1,12 +1,12 @@
 /**
- * Fetches committed records from the leaders of partitions, past librdkafka: a response's batches
- * are unpacked at one stroke, where librdkafka makes an object of each message. The group, its
- * offsets and transactions stay librdkafka's.
+ * Fetches committed records from the leaders of partitions, without librdkafka: it unpacks whole
+ * batches of a response at once, while librdkafka creates an object per message. librdkafka still
+ * handles the group, its offsets and transactions.
  *
- * What librdkafka alone can do (old message formats, brokers that do not speak our versions) it
- * hands back, with the offset at which librdkafka is to go on. What may pass, such as a leader that
- * moves or a broker that is away, it waits for and says so. What does not pass, such as a refusal,
- * an offset that is gone or a batch that nobody can read, it reports as failed.
+ * If only librdkafka can read a partition (old message formats, brokers without our versions), the
+ * fetcher hands it back, with the offset to continue from. It retries and reports transient errors,
+ * such as a leader that moves or a missing broker. It reports permanent errors as failures: a
+ * refusal, a missing offset, an unreadable batch.
  */
 import { messageOf } from '../../../base/errors.ts';
 import type { PackedBatch } from '../../../record/batch.ts';
@@ -23,7 +23,7 @@ import type { Failure, Fetcher, FetcherOptions, FetchListener } from './fetching
 import { isFinal, LeaderSearch } from './leader-search.ts';
 import type { Problem } from './record-sets.ts';
 
-/** A broker that leads partitions, and the loop that asks it. */
+/** A broker that leads partitions, with its fetch loop. */
 interface Leader {
   readonly broker: BrokerAddress;
   wake: () => void;
@@ -36,9 +36,7 @@ export class DirectFetcher implements Fetcher {
   readonly #search: LeaderSearch;
   readonly #partitions = new Map<string, FetchedPartition>();
   readonly #leaders = new Map<BrokerAddress, Leader>();
-  /**
-   * One after the other, so that the log's order holds when a partition moves to another leader.
-   */
+  /** Unpacking runs in sequence, so that order is kept when a partition moves to another leader. */
   #unpacking = Promise.resolve();
   readonly #closing = new AbortController();
   #isUsable = true;
@@ -95,7 +93,7 @@ export class DirectFetcher implements Fetcher {
     for (const { wake } of this.#leaders.values()) wake();
   }
 
-  /** Sees to it that somebody looks after each partition. */
+  /** Makes sure that each partition has a fetch loop or a leader search. */
   #arrange(): void {
     for (const { leader, paused } of this.#partitions.values()) {
       if (leader === undefined) this.#search.wake();
@@ -118,8 +116,8 @@ export class DirectFetcher implements Fetcher {
   }
 
   /**
-   * Asks one leader for as long as it leads; whatever goes wrong, its partitions look for their
-   * leaders anew.
+   * Fetches from one leader as long as it leads; after any error, its partitions look for their
+   * leaders again.
    */
   async #serve(leader: Leader): Promise<void> {
     const { broker } = leader;
@@ -156,7 +154,7 @@ export class DirectFetcher implements Fetcher {
       const answer = await connection.ask(fetchCommitted(wanted, limits), limits.waitMs);
       const shares = this.#sharesOf(new Set(wanted), answer);
       await done;
-      // While these are unpacked, the next are on their way.
+      // The next response is on its way while these are unpacked.
       done = this.#unpacking.then(async () => {
         await this.#unpackAll(shares);
         connection.reuse(answer.response);
@@ -171,7 +169,7 @@ export class DirectFetcher implements Fetcher {
     if (error !== kafkaCodes.none) throw brokerError(error);
     return partitions.flatMap((answer) => {
       const partition = this.#partitions.get(keyOf(answer));
-      // Removed, or begun anew: what was asked for is not wanted.
+      // Removed or restarted: the response is stale.
       if (partition === undefined || !asked.has(partition)) return [];
       const share = partition.shareOf(answer, this.#options.readsLz4);
       if (partition.leader === undefined) this.#cluster.view.forgetLeader(partition);
@@ -200,7 +198,7 @@ export class DirectFetcher implements Fetcher {
     this.#arrange();
   }
 
-  /** What comes of a partition's problem, when all before it was told. */
+  /** Handles a partition's problem, after all earlier records were delivered. */
   #settle(partition: FetchedPartition, problem: Problem | Failure | undefined): void {
     if (problem === undefined || this.#partitions.get(keyOf(partition)) !== partition) return;
     const { kind, reason } = problem;

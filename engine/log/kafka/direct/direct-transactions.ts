@@ -1,9 +1,9 @@
 /**
- * Transactions past librdkafka: a commit's records are packed and compressed at one stroke, where
- * librdkafka makes an object of each message. It does what is usual, and nothing else. Waited for
- * is what passes by itself: a coordinator that still ends the last transaction, a leader that moves
- * or does not answer; a batch that is sent again keeps its sequence, by which the broker knows it.
- * Whatever else goes wrong ends the producer (rule T1, kafka-writer.ts).
+ * Transactions without librdkafka: a commit's records are packed and compressed at once, while
+ * librdkafka creates an object per message. Handles the common path only. Retries transient errors:
+ * a coordinator that still ends the last transaction, a leader that moves or does not respond; a
+ * resent batch keeps its sequence, by which the broker recognises it. Any other error closes the
+ * producer (rule T1, kafka-writer.ts).
  */
 import type { Append, GroupOffset, TopicPartition } from '../../log.ts';
 import { keyOf } from '../../partition-key.ts';
@@ -30,22 +30,22 @@ import { refusalOf, type Transactions } from './transactions.ts';
 
 export interface DirectTransactionsOptions extends Reach {
   readonly transactionalId: string;
-  /** After so long without its end the coordinator aborts a transaction, ms. */
+  /** The coordinator aborts an unfinished transaction after this time, ms. */
   readonly transactionTimeoutMs: number;
-  /** How long what passes is waited for, ms. */
+  /** How long transient errors are retried, ms. */
   readonly callTimeoutMs: number;
-  /** The same, less while the process is to stop. */
+  /** The same, shortened while the process stops. */
   readonly patience: Patience;
   readonly pack: Pack;
-  /** Told when a broker does not let us in, or does not speak our versions. */
+  /** Called when a broker refuses the login, or does not support our versions. */
   readonly onRefused: (reason: string) => void;
-  /** The member whose offsets are committed; undefined for a producer that commits none. */
+  /** The member whose offsets are committed; undefined if none are. */
   readonly membership: (() => Promise<Membership>) | undefined;
 }
 
-/** A request is filled up to so many bytes, or holds one batch. */
+/** Maximal bytes of a request, unless it has a single batch. */
 const requestBytesMax = 16 * 1024 * 1024;
-/** Requests whose versions a broker must speak. */
+/** Requests whose versions a broker must support. */
 const needed = neededRequests();
 
 function neededRequests(): Request<unknown>[] {
@@ -62,10 +62,10 @@ function neededRequests(): Request<unknown>[] {
   ];
 }
 
-/** What of a partition's batches is not written yet, in order. */
+/** The unwritten batches of a partition, in order. */
 interface Writing extends TopicPartition {
   readonly batches: Buffer[];
-  /** The offset after the last record that was written. */
+  /** The offset after the last written record. */
   end: number;
 }
 
@@ -85,12 +85,12 @@ export class DirectTransactions implements Transactions {
   readonly #producer: ProducerId;
   #coordinator: BrokerAddress | undefined;
   #groupCoordinator: BrokerAddress | undefined;
-  /** Of each partition the sequence of the next record. */
+  /** Sequence of the next record, by partition. */
   readonly #sequences = new Map<string, number>();
-  /** What was appended since the last flush, being packed. */
+  /** Batches appended since the last flush, being packed. */
   #packing: { readonly at: TopicPartition; readonly packed: Promise<readonly ArrayBuffer[]> }[] =
     [];
-  /** The coordinator knows of something in the transaction. */
+  /** True if the coordinator knows of partitions in the transaction. */
   #isBegun = false;
 
   private constructor(
@@ -105,7 +105,7 @@ export class DirectTransactions implements Transactions {
     this.#producer = producer;
   }
 
-  /** Rejects with RefusedError where brokers do not let us. */
+  /** Opens a producer; rejects with RefusedError if the brokers refuse. */
   static async open(options: DirectTransactionsOptions): Promise<DirectTransactions> {
     const { transactionalId, transactionTimeoutMs } = options;
     const cluster = new Cluster({ ...options, needed });
@@ -126,13 +126,13 @@ export class DirectTransactions implements Transactions {
     }
   }
 
-  /** Brokers hear of a transaction by what is in it. */
+  /** Nothing to send: brokers learn of a transaction from its content. */
   async begin(): Promise<void> {}
 
   async append({ topic, partition, batch }: Append): Promise<void> {
     if (batch.count === 0) return;
     const packed = this.#options.pack(batch.image);
-    // Looked at when it is flushed.
+    // Awaited by the flush.
     packed.catch(() => {});
     this.#packing.push({ at: { topic, partition }, packed });
   }
@@ -193,7 +193,7 @@ export class DirectTransactions implements Transactions {
 
   async #addPartitions(partitions: readonly TopicPartition[]): Promise<void> {
     await this.#ask(addPartitions(this.#producer, partitions), (answers) => {
-      // Where one partition is refused, the others are told not to have been tried.
+      // If one partition is refused, the others are reported as not attempted.
       const errors = answers.filter(({ error }) => error !== kafkaCodes.none);
       return errors.find(({ error }) => error !== kafkaCodes.notAttempted) ?? errors[0];
     });
@@ -201,8 +201,8 @@ export class DirectTransactions implements Transactions {
   }
 
   /**
-   * Asks the transaction's coordinator.
-   * @param failureIn what of the answer is an error
+   * Sends a request to the transaction's coordinator.
+   * @param failureIn returns the error in a response
    */
   #ask<Answer>(
     request: Request<Answer>,
@@ -219,7 +219,10 @@ export class DirectTransactions implements Transactions {
     });
   }
 
-  /** Round by round, a batch of each partition in each: so a partition's batches stay in order. */
+  /**
+   * Writes in rounds, one batch of each partition per round, so that a partition's batches stay in
+   * order.
+   */
   async #write(all: readonly Writing[]): Promise<void> {
     for (let left = all; left.length > 0; left = left.filter(({ batches }) => batches.length > 0)) {
       let waiting = left;
@@ -234,9 +237,7 @@ export class DirectTransactions implements Transactions {
     }
   }
 
-  /**
-   * Writes the first batch of each partition; answers which could not be, for reasons that pass.
-   */
+  /** Writes the first batch of each partition; returns those that failed with a transient error. */
   async #writeFirst(waiting: readonly Writing[]): Promise<NotWritten[]> {
     const lost = waiting.filter((one) => this.#cluster.view.leaderOf(one) === undefined);
     if (lost.length > 0) await this.#cluster.learn([...new Set(lost.map(({ topic }) => topic))]);
@@ -245,7 +246,7 @@ export class DirectTransactions implements Transactions {
     for (const writing of waiting) {
       const leader = this.#cluster.view.leaderOf(writing);
       if (leader === undefined) {
-        // The coordinator has taken the partition in: there is such a topic.
+        // The coordinator has accepted the partition, so the topic exists.
         const error = brokerError(kafkaCodes.leaderNotAvailable, keyOf(writing), writing.topic);
         unled.push({ writing, error });
       } else shares.set(leader, [...(shares.get(leader) ?? []), writing]);
@@ -289,8 +290,8 @@ export class DirectTransactions implements Transactions {
 }
 
 /**
- * Takes note of what became of a partition's first batch; answers why it was not written when that
- * passes, else throws.
+ * Handles the result of a partition's first batch; returns a transient error, throws a permanent
+ * one.
  */
 function settled(writing: Writing, answer: Produced | undefined): unknown {
   if (answer === undefined)
@@ -300,7 +301,7 @@ function settled(writing: Writing, answer: Produced | undefined): unknown {
     writing.end = offset + recordsIn(writing.batches.shift() as Buffer);
     return undefined;
   }
-  // It was sent again, and the broker had taken it before.
+  // It was resent, and the broker had already accepted it.
   if (code === kafkaCodes.none || code === kafkaCodes.duplicateSequence) {
     throw new Error(`${keyOf(writing)}: written, but it is not told where`);
   }
@@ -309,7 +310,7 @@ function settled(writing: Writing, answer: Produced | undefined): unknown {
   throw refusalOf({ ...writing, code, message: error.message });
 }
 
-/** The partitions whose first batches fit into a request together. */
+/** Groups partitions whose first batches fit into one request. */
 function inRequests(share: readonly Writing[]): Writing[][] {
   const requests: Writing[][] = [];
   let bytes = 0;

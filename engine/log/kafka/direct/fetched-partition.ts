@@ -1,5 +1,5 @@
 /**
- * A partition as it is fetched: where it is, how it goes, and what its share of a response holds.
+ * The state of a fetched partition: its position, its failures, and its part of a response.
  */
 import type { Clock } from '../../../base/clock.ts';
 import { PackedBatch } from '../../../record/batch.ts';
@@ -14,45 +14,45 @@ import type { Failure, FetchListener } from './fetching.ts';
 import { type Problem, wholeBatches } from './record-sets.ts';
 import type { Unpack } from './unpacking.ts';
 
-/** So often a batch is fetched that comes damaged: it may have been damaged on its way. */
+/** How often a damaged batch is fetched: it may have been damaged in transit. */
 const damagedTimesMax = 3;
 
-/** A partition's share of a response. */
+/** A partition's part of a response. */
 export interface Share {
   readonly partition: FetchedPartition;
   readonly from: number;
   readonly records: Buffer;
-  /** Where the whole batches end. */
+  /** End of the whole batches. */
   readonly whole: number;
-  /** Some of the batches are to be decompressed first. */
+  /** True if some of the batches must be decompressed first. */
   readonly isCompressed: boolean;
   readonly aborted: readonly number[];
   readonly end: number | undefined;
-  /** What stands behind these records. */
+  /** The problem after these records, if any. */
   readonly problem: Problem | Failure | undefined;
 }
 
 export class FetchedPartition implements TopicPartition {
   readonly topic: string;
   readonly partition: number;
-  /** The next to be asked for. */
+  /** The next offset to request. */
   offset: number;
-  /** Where what was told of ends: the rest is being unpacked. */
+  /** End offset of the delivered records; the rest is being unpacked. */
   told: number;
   paused = false;
-  /** Who is asked for it; undefined while it is looked for. */
+  /** Its leader; undefined while it is being looked up. */
   leader: BrokerAddress | undefined;
-  /** No leader is looked for before, ms of the monotonic clock. */
+  /** Earliest time of the next leader lookup, ms of the monotonic clock. */
   retryAt = 0;
   readonly #listener: FetchListener;
   readonly #clock: Clock;
-  /** The end that was told last: it is told once. */
+  /** The last reported end; each is reported once. */
   #endTold: number | undefined;
   /** Since when no broker knows the topic. */
   #unknownSince: number | undefined;
-  /** Attempts in a row that failed. */
+  /** Consecutive failed attempts. */
   #failures = 0;
-  /** How often in a row its next batch came damaged. */
+  /** How often in a row its next batch was damaged. */
   #damaged = 0;
 
   constructor(
@@ -69,7 +69,7 @@ export class FetchedPartition implements TopicPartition {
     this.#clock = clock;
   }
 
-  /** Its share of an answer; undefined when there is nothing to tell. */
+  /** Its part of a response; undefined if there is nothing to deliver. */
   shareOf(answer: FetchedRecords, readsLz4: boolean): Share | undefined {
     const { error, records, aborted, lastStableOffset } = answer;
     const { offset: from } = this;
@@ -92,8 +92,8 @@ export class FetchedPartition implements TopicPartition {
   }
 
   /**
-   * What a broker says of the partition; undefined for what may pass: then the leader is looked for
-   * anew.
+   * The permanent failure of an error code; undefined for a transient one, after which the leader
+   * is looked up again.
    */
   failureOf(code: number): Failure | undefined {
     const { message: reason } = brokerError(code);
@@ -106,7 +106,7 @@ export class FetchedPartition implements TopicPartition {
     return undefined;
   }
 
-  /** An attempt failed: the leader is looked for anew, after a pause. */
+  /** Notes a failed attempt: the leader is looked up again after a pause. */
   inTrouble(problem: string): void {
     this.leader = undefined;
     this.#failures++;
@@ -120,7 +120,7 @@ export class FetchedPartition implements TopicPartition {
     this.#listener.onWell(this);
   }
 
-  /** Undefined for a batch that is to be fetched once more. */
+  /** The problem that counts; undefined for a batch that must be fetched once more. */
   #standing(problem: Problem | undefined, hasMoved: boolean): Problem | undefined {
     if (hasMoved) this.#damaged = 0;
     if (problem?.kind !== 'unreadable' || !problem.mayPass) return problem;
@@ -128,7 +128,7 @@ export class FetchedPartition implements TopicPartition {
   }
 }
 
-/** Rejects for records that nobody can read. */
+/** Unpacks the records; rejects for unreadable ones. */
 export async function unpacked(share: Share, unpack: Unpack): Promise<PackedBatch[]> {
   const { from, records, whole, isCompressed, aborted } = share;
   if (whole === 0) return [];

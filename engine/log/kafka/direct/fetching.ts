@@ -1,4 +1,4 @@
-/** What fetching past the client is told and tells. */
+/** The interface of direct fetching. */
 import type { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
 import type { PartitionError } from '../wire/error-codes.ts';
@@ -6,35 +6,36 @@ import type { FetchLimits } from '../wire/fetch-request.ts';
 import type { Reach } from './cluster.ts';
 import type { Unpack } from './unpacking.ts';
 
-/** What becomes of partitions that are fetched. */
+/** Receives the results of fetched partitions. */
 export interface FetchListener {
   /**
-   * Committed records; `end` when nothing more is there, else undefined. In the order of the log.
+   * Committed records, in the order of the log; `end` is set if there are no more, otherwise
+   * undefined.
    */
   onFetched(at: TopicPartition, batches: readonly PackedBatch[], end: number | undefined): void;
-  /** The partition is not fetched any more; nothing before `offset` is missing. */
+  /** The partition is no longer fetched; nothing before `offset` is missing. */
   onHandedBack(from: GroupOffset, reason: string): void;
   /**
-   * The partition is not fetched any more, and trying again does not help; nothing before `offset`
-   * is missing.
+   * The partition is no longer fetched, because of a permanent error; nothing before `offset` is
+   * missing.
    */
   onFailed(from: GroupOffset, error: PartitionError): void;
-  /** An attempt failed in a way that may pass; it is tried again. */
+  /** An attempt failed with a transient error; it is retried. */
   onTrouble(at: TopicPartition, problem: string): void;
-  /** After a trouble: the partition is fetched again. */
+  /** The partition is fetched again after a trouble. */
   onWell(at: TopicPartition): void;
 }
 
 export interface Fetcher {
-  /** False once it was found that brokers do not let us: then everything was handed back. */
+  /** False after the brokers have refused the fetcher; then everything was handed back. */
   readonly isUsable: boolean;
   /**
-   * Fetches from an offset on; of a partition that is fetched already, what is on its way is
-   * forgotten.
+   * Fetches from an offset on; for a partition that is already fetched, records in flight are
+   * discarded.
    */
   add(from: GroupOffset): void;
   remove(at: TopicPartition): void;
-  /** What is on its way still comes. */
+  /** Pauses or resumes a partition; records in flight are still delivered. */
   pause(at: TopicPartition, paused: boolean): void;
   close(): void;
 }
@@ -45,7 +46,7 @@ export interface FetcherOptions extends Reach {
   readonly readsLz4: boolean;
 }
 
-/** A broker's answer that does not pass. */
+/** A permanent error of a broker. */
 export interface Failure {
   readonly kind: 'failed';
   readonly code: number;

@@ -1,6 +1,6 @@
 /**
- * Looks for the leaders of partitions that have none, until each has: one question for all, after
- * each one's pause.
+ * Looks up the leaders of partitions without one, with one request for all, after the pause of
+ * each.
  */
 import { messageOf } from '../../../base/errors.ts';
 import type { Timing } from '../../../base/timing.ts';
@@ -10,20 +10,20 @@ import { RefusedError } from '../wire/sasl-login.ts';
 import type { Cluster } from './cluster.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 
-/** Whoever has not been let in for so long is not the one to try, ms: librdkafka may be. */
+/** If no login has succeeded for this time, gives up and leaves it to librdkafka, ms. */
 const firstAnswerMs = 10_000;
 
 export interface LeaderSearchOptions {
   readonly cluster: Cluster;
   readonly timing: Timing;
   readonly partitions: () => Iterable<FetchedPartition>;
-  /** Some have a leader now. */
+  /** Called when some partitions have a leader. */
   readonly onFound: () => void;
-  /** The topic of a partition was deleted and made anew. */
+  /** Called when the topic of a partition was deleted and created again. */
   readonly onRemade: (partition: FetchedPartition) => void;
-  /** What the cluster says of a partition. */
+  /** Called with the cluster's error for a partition. */
   readonly onError: (partition: FetchedPartition, code: number) => void;
-  /** The brokers do not let us in. */
+  /** Called when the brokers refuse the login. */
   readonly onRefused: (reason: string) => void;
 }
 
@@ -32,14 +32,14 @@ export class LeaderSearch {
   #since: number | undefined;
   #isSearching = false;
   #isClosed = false;
-  /** Ends the pause that is under way. */
+  /** Ends the current pause. */
   #pause = new AbortController();
 
   constructor(options: LeaderSearchOptions) {
     this.#options = options;
   }
 
-  /** To be called when a partition has no leader. */
+  /** Call when a partition has no leader. */
   wake(): void {
     this.#since ??= this.#options.timing.clock.monotonic();
     this.#pause.abort();
@@ -71,7 +71,10 @@ export class LeaderSearch {
     this.#isSearching = false;
   }
 
-  /** Afterwards each has a leader, is not wanted any more, or waits for its next attempt. */
+  /**
+   * Looks up leaders; afterwards each partition has one, is no longer needed, or waits for its next
+   * attempt.
+   */
   async #ask(due: readonly FetchedPartition[]): Promise<void> {
     const { cluster, onError, onRemade } = this.#options;
     try {
@@ -100,7 +103,7 @@ export class LeaderSearch {
     }
   }
 
-  /** Without those that were removed, or begun anew, meanwhile. */
+  /** The partitions that were not removed or restarted meanwhile. */
   #wantedOf(due: readonly FetchedPartition[]): FetchedPartition[] {
     const wanted = new Set(this.#options.partitions());
     return due.filter((one) => wanted.has(one));
@@ -115,7 +118,7 @@ export class LeaderSearch {
   }
 }
 
-/** A refusal; or a response that cannot be read, which would be none the second time. */
+/** True for a refusal, or a malformed response, which a retry would not change. */
 export function isFinal(error: unknown): boolean {
   return error instanceof RefusedError || error instanceof RangeError;
 }

@@ -1,24 +1,22 @@
 /**
- * Fills in what the native helper leaves open of a record batch (native/pack.cc): whose it is, its
- * sequence, its checksum.
+ * Fills in the fields of a record batch that the native helper leaves open (native/pack.cc):
+ * producer, sequence, checksum.
  */
 import { crc32c } from '../../../base/crc32c.ts';
 import { recordBatchFields } from '../wire/record-batch-fields.ts';
 
 const { producerAt, epochAt, sequenceAt, countAt, checksumAt, checkedFrom } = recordBatchFields;
-/** Sequences go on at 0 behind the greatest. */
+/** Sequences wrap to 0 after the greatest. */
 const sequences = 2 ** 31;
 
-/** The records of a packed batch as record batches, whose producer is not filled in. */
+/** Converts a packed batch to record batches without producer fields. */
 export type Pack = (image: ArrayBuffer) => Promise<readonly ArrayBuffer[]>;
 
 export function recordsIn(batch: Buffer): number {
   return batch.readInt32BE(countAt);
 }
 
-/**
- * Makes a batch the producer's own, with the sequence of its first record; answers the next one.
- */
+/** Sets the producer of a batch and the sequence of its first record; returns the next sequence. */
 export function fillIn(batch: Buffer, producer: number, epoch: number, sequence: number): number {
   batch.writeBigInt64BE(BigInt(producer), producerAt);
   batch.writeInt16BE(epoch, epochAt);

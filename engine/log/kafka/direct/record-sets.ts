@@ -1,7 +1,6 @@
 /**
- * Kafka's record batches, looked at from outside: where the whole ones end, what the next offset
- * is, whether they are as they were written. The records are read by the native helper
- * (native/unpack.cc).
+ * Checks Kafka's record batches without reading their records: where the whole ones end, the next
+ * offset, and their integrity. The native helper reads the records (native/unpack.cc).
  */
 import { crc32c } from '../../../base/crc32c.ts';
 import { recordBatchFields } from '../wire/record-batch-fields.ts';
@@ -24,30 +23,30 @@ const uncompressed = 0;
 const lz4 = 3;
 
 export type Problem =
-  /** The client reads what is not read here. */
+  /** Only the client can read it. */
   | { readonly kind: 'for-client'; readonly reason: string }
-  /** Nobody reads it; `mayPass`: it may have been damaged on its way. */
+  /** Unreadable; `mayPass`: it may have been damaged in transit. */
   | { readonly kind: 'unreadable'; readonly reason: string; readonly mayPass: boolean };
 
 export interface WholeBatches {
-  /** Where they end; what is behind is cut off and comes again. */
+  /** Their end; the bytes after it are a cut-off batch, which is fetched again. */
   readonly end: number;
-  /** The offset after the last; undefined when there is none. */
+  /** The offset after the last record; undefined if there is none. */
   readonly next: number | undefined;
-  /** Some of them are to be decompressed before they are unpacked (codecs.ts). */
+  /** True if some must be decompressed before they are unpacked (codecs.ts). */
   readonly isCompressed: boolean;
-  /** Why what follows them cannot be read here; undefined when it can. */
+  /** Why the following batch cannot be read here; undefined if it can. */
   readonly problem: Problem | undefined;
 }
 
-/** Looks at the batches of a response. @param readsLz4 whether what unpacks them does */
+/** Checks the batches of a response. @param readsLz4 true if the unpacker reads LZ4 */
 export function wholeBatches(records: Buffer, readsLz4 = true): WholeBatches {
   let [end, next]: [number, number | undefined] = [0, undefined];
   let isCompressed = false;
   const until = (problem?: Problem) => ({ end, next, isCompressed, problem });
   while (end + headBytes <= records.length) {
     const length = records.readUInt32BE(end + batchLengthAt) + beforeLength;
-    // Older formats hold one message, and may be shorter than the head of a batch.
+    // Older formats have one message, and may be shorter than the header of a batch.
     if (records[end + formatAt] !== format) return until(forClient('an old message format'));
     if (length < headBytes) return until(unreadable('a batch is shorter than its head'));
     if (end + length > records.length) break;

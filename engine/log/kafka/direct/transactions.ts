@@ -1,5 +1,5 @@
 /**
- * What the transactional writer needs of a producer, which is ours or librdkafka's
+ * The producer interface of the transactional writer, implemented directly and with librdkafka
  * (rdkafka/client-transactions.ts).
  */
 import { MillraceError } from '../../../base/errors.ts';
@@ -9,16 +9,16 @@ import type { PartitionError } from '../wire/error-codes.ts';
 import { kafkaCodes } from '../wire/error-codes.ts';
 
 /**
- * A producer that was initialised under its transactional id, with a transaction at a time. What
- * rejects, with the broker's or the client's `code` where there is one, ends its use: it is closed,
- * and the next one's init aborts what it had open.
+ * A producer that was initialised with its transactional id, with one transaction at a time. After
+ * a rejection (with the broker's or the client's `code`, if any) it must not be used again: it is
+ * closed, and the init of the next one aborts its open transaction.
  */
 export interface Transactions {
   begin(): Promise<void>;
   append(append: Append): Promise<void>;
   /**
-   * Waits until the brokers have all that was appended; answers where each partition ends.
-   * RECORD_REFUSED for what they do not take.
+   * Waits until the brokers have all appended records; returns the end of each partition.
+   * @throws RECORD_REFUSED if they refuse a record
    */
   flush(): Promise<readonly GroupOffset[]>;
   sendOffsets(offsets: readonly GroupOffset[]): Promise<void>;
@@ -37,7 +37,8 @@ const refusedOfRecords: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * A record the broker does not take belongs to the configuration: trying again would not mend it.
+ * The error of a record that the broker refuses: a configuration problem, which a retry would not
+ * solve.
  */
 export function refusalOf({ code, message, topic = '', partition = 0 }: PartitionError): Error {
   if (refusedOfRecords.has(code)) {

@@ -1,7 +1,7 @@
 /**
- * Record batches of Kafka as packed batches, without the native helper (native/unpack.cc does the
- * same, many times faster): for partitions that the client cannot read where the helper was not
- * built. LZ4 is left to the client.
+ * Converts Kafka's record batches to packed batches without the native helper (native/unpack.cc
+ * does the same many times faster): for partitions that the client cannot read if the helper was
+ * not built. LZ4 is left to the client.
  */
 
 import { BatchBuilder, type PackedBatch } from '../../../record/batch.ts';
@@ -69,8 +69,8 @@ function* recordsIn(batch: Buffer): Generator<Record> {
 }
 
 /**
- * Whether the records of a batch are none: markers, and what was aborted. To be asked in the order
- * of the log.
+ * Returns a function that is true for batches without visible records: markers, and aborted
+ * batches. Call it in the order of the log.
  */
 function abortedBatches(aborted: readonly number[]): (batch: Buffer) => boolean {
   const ahead: { producer: number; first: number }[] = [];

@@ -1,18 +1,14 @@
 /**
- * What is made of Kafka's record batches: packed batches of ours, by the native helper or without
- * it.
+ * Converts Kafka's record batches to packed batches, with or without the native helper.
  */
 
-/**
- * So many records of a partition come in one batch, at most: what is read of it is limited in
- * batches.
- */
+/** Maximal number of records per packed batch, because reads are limited by whole batches. */
 export const recordsPerBatch = 8_192;
 
 /**
- * The committed records of the whole batches in `bytes` bytes, from offset `from` on, as images of
- * packed batches of at most `recordsPerBatch` records. Batches are not compressed, or by LZ4 where
- * `readsLz4` says so.
+ * Converts the committed records of the whole batches in `bytes` bytes, from offset `from` on, to
+ * images of packed batches of at most `recordsPerBatch` records. Batches must be uncompressed, or
+ * LZ4 if `readsLz4` is set.
  */
 export type Unpack = (
   records: Buffer,

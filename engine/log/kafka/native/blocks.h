@@ -1,4 +1,4 @@
-/* Memory for batches, used again: pages that come anew from the system cost as much as unpacking into them. */
+/* Memory for batches, used again: fresh pages from the system cost as much as unpacking into them. */
 #pragma once
 
 #include <cstddef>

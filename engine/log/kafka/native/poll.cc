@@ -14,7 +14,7 @@ namespace millrace {
 
 namespace {
 
-/** A poll takes no more when it holds so many bytes. */
+/** A poll stops at this many bytes. */
 constexpr size_t kMostBytes = 32 << 20;
 
 /** A name of more bytes has no place in a packed batch (record/headers.ts). */

@@ -43,7 +43,7 @@ class Reader {
     return 0;
   }
 
-  /** A length, -1 for null, and so many bytes. */
+  /** A length, -1 for null, and that many bytes. */
   const uint8_t *Bytes(int64_t *length) {
     *length = Varint();
     if (*length < -1) failed = true;

@@ -1,6 +1,6 @@
 /**
- * Calls of node-rdkafka as promises, each with a deadline of our own: a library call may answer
- * late or never (a second disconnect does).
+ * Calls of node-rdkafka as promises, each with our own deadline, because a library call may return
+ * late or never (as a second disconnect does).
  */
 import { MillraceError, messageOf } from '../../../base/errors.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -10,18 +10,15 @@ import { retried } from '../wire/retry.ts';
 import { type CallContext, codeOf, kafkaError } from './client-errors.ts';
 import type { LibrdKafkaError } from './rdkafka.ts';
 
-/** Of our deadline around calls that keep one of their own, ms. */
+/** Extra time of our deadline for calls that have their own, ms. */
 export const graceMs = 2_000;
 
 export type Callback<T> = (error: LibrdKafkaError | null | undefined, value?: T) => void;
 
-/** Starts a call that answers by callback. */
+/** Starts a call that returns by callback. */
 export type Call<T> = (done: Callback<T>) => void;
 
-/**
- * Runs a call. Rejects with the client's own error, or with one of code `timedOut` when nothing was
- * heard for `timeoutMs`.
- */
+/** Runs a call. Rejects with the client's own error, or with code `timedOut` after `timeoutMs`. */
 export function answered<T>(scheduler: Scheduler, timeoutMs: number, start: Call<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const inTime = after(scheduler, timeoutMs, () => {
@@ -44,12 +41,12 @@ export function answered<T>(scheduler: Scheduler, timeoutMs: number, start: Call
 export interface ClientCallsOptions {
   /** The brokers as configured, for messages. */
   readonly brokers: string;
-  /** Deadline of one call where nothing else is said, ms. */
+  /** Default deadline of a call, ms. */
   readonly callTimeoutMs: number;
   readonly timing: Timing;
 }
 
-/** What a call is for, e.g. 'read the end of orders/0'. */
+/** The purpose of a call, e.g. 'read the end of orders/0'. */
 export type Purpose = Omit<CallContext, 'brokers'>;
 
 /** Calls with the deadlines of one log, and errors as ours. */
@@ -78,8 +75,8 @@ export class ClientCalls {
   }
 
   /**
-   * As `asked`, again and again while the leader is said to be elsewhere or not there yet, as after
-   * a topic was made; for `timeoutMs` in all.
+   * As `asked`, with retries while the leader is elsewhere or missing, as after the creation of a
+   * topic; `timeoutMs` in total.
    */
   async askedOfLeader<T>(purpose: Purpose, start: Call<T>, timeoutMs = this.timeoutMs): Promise<T> {
     const attempt = () => this.answered(start, timeoutMs);
@@ -95,14 +92,12 @@ export class ClientCalls {
   }
 }
 
-/** Whether a leader's error passes by itself. */
+/** True if a leader's error is transient. */
 export function isPassingOfLeader(error: unknown): boolean {
   return leaderErrorsThatPass.includes(codeOf(error as LibrdKafkaError));
 }
 
-/**
- * Makes a client; what the library does not accept of its options is an error of the configuration.
- */
+/** Creates a client; options that the library refuses are a configuration error. */
 export function constructed<T>(make: () => T): T {
   try {
     return make();

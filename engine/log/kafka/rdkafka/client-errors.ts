@@ -1,4 +1,7 @@
-/** Errors of the client and of brokers as ours: codes say more than the client's texts. */
+/**
+ * Converts errors of the client and of brokers to ours, by code, which is more precise than the
+ * client's texts.
+ */
 import { isPassing, MillraceError } from '../../../base/errors.ts';
 import {
   isMissing,
@@ -12,15 +15,15 @@ import {
 export interface CallContext {
   /** The brokers as configured, for messages. */
   readonly brokers: string;
-  /** What the call is for, e.g. 'read the end of orders/0'. */
+  /** The purpose of the call, e.g. 'read the end of orders/0'. */
   readonly what: string;
   readonly topic?: string;
 }
 
 /**
- * An error of the client or a broker as ours. KAFKA_REFUSED, TOPIC_UNKNOWN and KAFKA_REJECTED do
- * not pass by themselves; LOG_NOT_READY, which brokers answer, and LOG_UNREACHABLE, where none
- * does, may.
+ * Converts an error of the client or a broker. KAFKA_REFUSED, TOPIC_UNKNOWN and KAFKA_REJECTED are
+ * permanent. LOG_NOT_READY (a broker's response) and LOG_UNREACHABLE (no response) may be
+ * transient.
  */
 export function kafkaError(
   { brokers, what, topic }: CallContext,
@@ -39,9 +42,9 @@ export function kafkaError(
 }
 
 /**
- * What an error of a partition that is read means for the run; undefined for what may pass. Offsets
- * that are lost are told by who knows where the partition begins and ends.
- * @param gone what an unknown topic means
+ * The meaning of a read error of a partition for the run; undefined for a transient one. Lost
+ * offsets are reported elsewhere, with the partition's bounds.
+ * @param gone error for an unknown topic
  */
 export function readError(
   brokers: string,
@@ -65,8 +68,8 @@ export function readError(
 }
 
 /**
- * Why brokers refused us, out of a line of the library's log: its error events come only when the
- * deadline is over, and say less. Undefined for other lines.
+ * Extracts the reason of a refusal from a line of the library's log, because its error events come
+ * only after the deadline and say less. Undefined for other lines.
  */
 export function refusalIn(line: string): string | undefined {
   return /((SASL authentication error|SSL handshake failed): .*?)( \(after \d+ms in state .*)?$/s.exec(
@@ -74,9 +77,7 @@ export function refusalIn(line: string): string | undefined {
   )?.[1];
 }
 
-/**
- * The library's texts, as the client gives them, of what delivery reports and error events may say.
- */
+/** The library's texts in delivery reports and error events. */
 const codesByText: ReadonlyMap<string, number> = new Map([
   ['all broker connections are down', kafkaCodes.allBrokersDown],
   ['bad message format', kafkaCodes.badMessage],
@@ -97,7 +98,7 @@ const codesByText: ReadonlyMap<string, number> = new Map([
   ['unknown topic or partition', kafkaCodes.unknownTopicOrPartition],
 ]);
 
-/** The code of an error; the client's delivery reports and error events carry only its text. */
+/** The code of an error; delivery reports and error events of the client only have its text. */
 export function codeOf({ code, message }: { readonly code?: unknown; readonly message: string }) {
   const given = Number(code);
   if (Number.isInteger(given) && given !== -1) return given;

@@ -1,4 +1,4 @@
-/** A producer of librdkafka: records are handed to its queue, and waited for. */
+/** A producer of librdkafka: passes records to its queue, and waits for their delivery. */
 import type { Append } from '../../log.ts';
 import type { ClientCalls } from './client-calls.ts';
 import type { Delivered, MessageProducer, MessageTransport } from './messages.ts';
@@ -7,7 +7,7 @@ import type { Producer } from './rdkafka.ts';
 const queueFullPauseMs = 2;
 
 export interface ClientProducerOptions {
-  /** A new producer, which is not connected. */
+  /** Creates a producer, not connected. */
   readonly create: () => Producer;
   readonly connect: (client: Producer) => Promise<void>;
   readonly transport: MessageTransport;
@@ -43,12 +43,12 @@ export class ClientProducer {
     }
   }
 
-  /** Waits until everything that was appended is delivered or has failed. */
+  /** Waits until all appended records are delivered or have failed. */
   flush(): Promise<Delivered> {
     return this.messages.flush(this.#calls.timeoutMs);
   }
 
-  /** An open transaction is left to the coordinator, which aborts it at the next init. */
+  /** Closes the producer; the coordinator aborts an open transaction at the next init. */
   async close(): Promise<void> {
     this.messages.release();
     const disconnected = this.#calls.answered<unknown>((done) => this.client.disconnect(done));

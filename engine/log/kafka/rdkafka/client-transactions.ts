@@ -1,4 +1,4 @@
-/** Transactions by a producer of librdkafka. */
+/** Transactions with a producer of librdkafka. */
 import type { Append, GroupOffset } from '../../log.ts';
 import { refusalOf, type Transactions } from '../direct/transactions.ts';
 import type { PartitionError } from '../wire/error-codes.ts';
@@ -8,13 +8,13 @@ import { ClientProducer, type ClientProducerOptions } from './client-producer.ts
 import type { KafkaConsumer, LibrdKafkaError } from './rdkafka.ts';
 
 export interface ClientTransactionsOptions extends ClientProducerOptions {
-  /** The consumer whose offsets are committed; undefined for a producer that commits none. */
+  /** The consumer whose offsets are committed; undefined if none are. */
   readonly consumer: (() => KafkaConsumer) | undefined;
 }
 
 /**
  * Initialises a producer whose options name a transactional id.
- * @param onDoubt told of errors between calls
+ * @param onDoubt called for errors between calls
  */
 export async function openClientTransactions(
   options: ClientTransactionsOptions,
@@ -77,15 +77,12 @@ class ClientTransactions implements Transactions {
     return calls.answered<void>((done) => start((error) => done(error)), calls.timeoutMs + graceMs);
   }
 
-  /**
-   * Why the library gave the transaction up, when all it says of the records is that it dropped
-   * them.
-   */
+  /** Why the library gave up the transaction, if it only reports the records as dropped. */
   async #reasonOf(failures: readonly PartitionError[]): Promise<Error | undefined> {
     const code = failures[0]?.code;
     if (code !== kafkaCodes.purgedInQueue && code !== kafkaCodes.purgedInFlight) return undefined;
     try {
-      // Begins nothing in the middle of a transaction; answers with the error that made it void.
+      // In the middle of a transaction this begins nothing, but returns the error that voided it.
       await this.begin();
       return undefined;
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * How messages cross between librdkafka and JavaScript: packed by the native helper, or one by one
- * by node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's either way.
+ * The transport of messages between librdkafka and JavaScript: packed by the native helper, or one
+ * by one with node-rdkafka's own calls. Clients, groups and transactions are node-rdkafka's in both
+ * cases.
  */
 import type { PackedBatch } from '../../../record/batch.ts';
 import type { GroupOffset, TopicPartition } from '../../log.ts';
@@ -17,9 +18,7 @@ export interface FetchedBatch extends TopicPartition {
   readonly batch: PackedBatch;
 }
 
-/**
- * As an end of a poll: nothing more to read before `offset` now. As a delivery: last offset + 1.
- */
+/** In a poll: nothing more to read before `offset` now. In a delivery: last offset + 1. */
 export interface PartitionEnd extends TopicPartition {
   readonly offset: number;
 }
@@ -32,13 +31,13 @@ export interface Polled {
 
 export interface CommittedEntry extends TopicPartition {
   readonly offset: number | undefined;
-  /** Undefined where the transport cannot read it. */
+  /** Undefined if the transport cannot read it. */
   readonly metadata?: string;
 }
 
-/** What only the packed transport can ask. */
+/** Requests that only the packed transport supports. */
 export interface PartitionAdmin {
-  /** High watermarks, all in one question. */
+  /** High watermarks, all in one request. */
   endOffsets(
     partitions: readonly TopicPartition[],
     timeoutMs: number,
@@ -49,7 +48,7 @@ export interface PartitionAdmin {
 
 export interface MessageConsumer {
   /**
-   * Waits up to `waitMs` for the first message, then takes what is there, up to `max` messages. One
+   * Waits up to `waitMs` for the first message, then returns the available ones, up to `max`. One
    * poll at a time; it occupies a thread of libuv's pool while it waits.
    */
   poll(max: number, waitMs: number): Promise<Polled>;
@@ -61,7 +60,7 @@ export interface MessageConsumer {
 }
 
 export interface Delivered {
-  /** Of each partition that got messages since the last flush. */
+  /** Ends of the partitions that got messages since the last flush. */
   readonly ends: readonly PartitionEnd[];
   readonly delivered: number;
   readonly failures: readonly PartitionError[];
@@ -69,12 +68,12 @@ export interface Delivered {
 
 export interface MessageProducer {
   /**
-   * Hands records [from, batch.count) to the client's queue; answers the index of the first that
-   * did not fit: the queue is full.
+   * Passes records [from, batch.count) to the client's queue; returns the index of the first that
+   * did not fit because the queue is full.
    */
   produce(topic: string, partition: number, batch: PackedBatch, from: number): number;
   /**
-   * Puts offsets of the consumer's group into the open transaction. Plain calls lose the metadata.
+   * Adds offsets of the consumer's group to the open transaction. Plain calls lose the metadata.
    * Rejects with the client's error.
    */
   sendOffsets(
@@ -82,21 +81,21 @@ export interface MessageProducer {
     offsets: readonly GroupOffset[],
     timeoutMs: number,
   ): Promise<void>;
-  /** Waits until everything handed over is delivered or has failed. */
+  /** Waits until all records are delivered or have failed. */
   flush(timeoutMs: number): Promise<Delivered>;
-  /** To be called before the client is disconnected. */
+  /** Call before the client is disconnected. */
   release(): void;
 }
 
-/** What it takes to speak to brokers past the client. */
+/** Calls for talking to brokers without the client. */
 export interface DirectCalls {
   readonly unpack: Unpack;
   /**
-   * A packed batch's records as record batches with at most so many bytes of records each, or one
-   * record.
+   * Converts a packed batch to record batches with at most `bytesMax` bytes of records each, or a
+   * single record.
    */
   pack(image: ArrayBuffer, bytesMax: number): Promise<readonly ArrayBuffer[]>;
-  /** Who a member is in its group now. Rejects with the client's error. */
+  /** The membership of a client in its group. Rejects with the client's error. */
   membership(client: KafkaConsumer): Promise<Membership>;
 }
 
@@ -104,9 +103,9 @@ export interface DirectCalls {
 export interface MessageTransport {
   readonly kind: 'packed' | 'plain';
   consumer(client: KafkaConsumer): MessageConsumer;
-  /** To be called before the client is connected. */
+  /** Call before the client is connected. */
   producer(client: Producer): MessageProducer;
   admin?(client: KafkaConsumer): PartitionAdmin;
-  /** Where Kafka's own record batches can be read, and written. */
+  /** Set if Kafka's own record batches can be read and written. */
   readonly direct?: DirectCalls;
 }

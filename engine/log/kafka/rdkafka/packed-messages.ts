@@ -1,6 +1,6 @@
 /**
- * The transport by the native helper (native/poll.cc): batches cross as one buffer, half a
- * microsecond a message.
+ * The transport with the native helper (native/poll.cc): batches cross as one buffer, half a
+ * microsecond per message.
  */
 import { nativeHelper } from '../../../base/native-helper.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -76,8 +76,8 @@ type NativeQuestion<Answer> = (
 ) => void;
 
 /**
- * Loads the helper. node-rdkafka must be loaded before, as the helper uses its library. Throws when
- * it is not there.
+ * Loads the helper; node-rdkafka must be loaded before, because the helper uses its library. Throws
+ * if the helper is missing.
  */
 export function loadPacked(scheduler: Scheduler): MessageTransport {
   const addon = nativeHelper<Addon>('engine/log/kafka/native', 'packed');

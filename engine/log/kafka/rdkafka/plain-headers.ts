@@ -1,7 +1,7 @@
 /**
- * Headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair objects.
- * Its producer makes a UTF-8 text of each value and cuts it at a NUL: what is no such text does not
- * come back as it was.
+ * Converts headers between the packed form (record/headers.ts) and node-rdkafka's list of one-pair
+ * objects. Its producer writes each value as a UTF-8 string cut at a NUL, so other values are not
+ * preserved.
  */
 import { encodePairs } from '../../../record/headers.ts';
 import { asText } from '../../../record/marks.ts';
@@ -23,7 +23,7 @@ export function headersOf(bytes: Buffer): { [name: string]: Buffer }[] {
     const valueEnd = nameEnd + 4 + bytes.readUInt32LE(nameEnd);
     const name = bytes.toString('utf8', at + 2, nameEnd);
     const value = bytes.subarray(nameEnd + 4, valueEnd);
-    // Marks come first, and in topics of ours alone; a user's header behind them keeps its name.
+    // Marks come first, and only in internal topics; a user's header after them keeps its name.
     const [written, text] = at === 0 ? asText(name, value) : [name, value];
     pairs.push({ [written]: text });
     at = valueEnd;

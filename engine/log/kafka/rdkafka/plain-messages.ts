@@ -1,5 +1,5 @@
 /**
- * The transport by node-rdkafka's own calls: several microseconds a message, and nothing to
+ * The transport with node-rdkafka's own calls: several microseconds per message, and nothing to
  * compile.
  */
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -23,7 +23,7 @@ import type {
 import { headerBytesOf, headersOf } from './plain-headers.ts';
 import type { KafkaConsumer, LibrdKafkaError, Producer } from './rdkafka.ts';
 
-/** What `consume` calls back with, event by event. */
+/** A message of `consume`'s callback. */
 interface Message {
   readonly topic: string;
   readonly partition: number;
@@ -60,8 +60,7 @@ class PlainConsumer implements MessageConsumer {
 
   async poll(max: number, waitMs: number): Promise<Polled> {
     const errors: PartitionError[] = [];
-    // The wait is for each message anew: so one is waited for, then the rest is taken without
-    // waiting.
+    // The timeout applies to each message: so wait for one, then take the rest without waiting.
     for (const [count, wait] of [
       [1, waitMs],
       [max - 1, 0],
@@ -119,7 +118,7 @@ class PlainProducer implements MessageProducer {
   #ends = new Map<string, PartitionEnd>();
   #failures: PartitionError[] = [];
   #delivered = 0;
-  /** Handed over since the last flush. */
+  /** Messages passed since the last flush. */
   #handed = 0;
   #refused = 0;
 
@@ -174,7 +173,7 @@ class PlainProducer implements MessageProducer {
     await answered<void>(this.#scheduler, timeoutMs, (done) =>
       this.#client.flush(timeoutMs / 2, done),
     );
-    // Everything has an outcome now; the reports come in by and by.
+    // Every message has an outcome now; the reports arrive gradually.
     while (this.#delivered + this.#refused < this.#handed) {
       this.#client.poll();
       await this.#scheduler.yieldNow();

@@ -1,6 +1,6 @@
 /**
- * node-rdkafka, reached here and nowhere else. It is an optional dependency: it is compiled at the
- * install, and a machine without a compiler has the embedded log only.
+ * Loads node-rdkafka; the only file that does. It is an optional dependency that is compiled at
+ * install time; a machine without a compiler only has the embedded log.
  */
 import type * as Rdkafka from 'node-rdkafka';
 import { MillraceError, messageOf } from '../../../base/errors.ts';
@@ -12,8 +12,8 @@ export type RdkafkaModule = typeof Rdkafka;
 const library = onDemand<RdkafkaModule>('node-rdkafka');
 
 /**
- * The module; throws KAFKA_CLIENT_MISSING when it was not installed or not compiled. Main thread
- * only.
+ * The module; main thread only.
+ * @throws KAFKA_CLIENT_MISSING if it was not installed or not compiled
  */
 export function loadRdkafka(): RdkafkaModule {
   try {

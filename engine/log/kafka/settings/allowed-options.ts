@@ -1,10 +1,10 @@
 /**
- * librdkafka's own options, as far as a user may set them. What is not listed is refused: an option
- * may load code, weaken a check, or break what exactly-once rests on.
+ * The librdkafka options that a user may set. Others are refused: an option may load code, weaken a
+ * check, or break exactly-once.
  */
 import { MillraceError } from '../../../base/errors.ts';
 
-/** Whose option it is: every client's, or that of what reads or writes. */
+/** The clients that an option is for: all, or consumers or producers. */
 export type ClientRole = 'any' | 'consumer' | 'producer';
 
 const any = [
@@ -66,7 +66,7 @@ export const allowedOptions: ReadonlyMap<string, ClientRole> = new Map([
 /** With KIP-848 the brokers decide these. */
 const classicOnly = new Set(['heartbeat.interval.ms', 'session.timeout.ms']);
 
-/** Why an option that is not allowed is not; the first pattern that matches speaks. */
+/** Reasons of refusals; the first matching pattern applies. */
 const refusals: readonly (readonly [RegExp, string])[] = [
   [/^(plugin\.library\.paths|interceptors)$/, 'it loads code into the process'],
   [/^ssl[._](engine|providers)/, 'it loads code into the process'],
@@ -92,7 +92,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Throws CONFIG_INVALID for an option that may not be set, and says why or what is near. */
+/** @throws CONFIG_INVALID for an option that may not be set, with the reason or a similar name */
 export function checkOptions(
   options: Readonly<Record<string, string>>,
   groupProtocol: 'consumer' | 'classic',

@@ -1,15 +1,15 @@
-/** The options of each client that follow from the settings. */
+/** Derives the options of each client from the settings. */
 
 import { optionsFor } from './allowed-options.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
 import { securityOptions } from './security.ts';
 
-/** What librdkafka counts to a record beside its key, value and headers. */
+/** Overhead that librdkafka counts per record, besides key, value and headers. */
 const recordOverheadBytes = 1_024;
 
 type ClientOptions = Readonly<Record<string, unknown>>;
 
-/** What Millrace sets comes last: nobody's options may change it. */
+/** Millrace's own options come last, so that user options cannot change them. */
 function common(settings: KafkaSettings, role: 'any' | 'consumer' | 'producer'): ClientOptions {
   return {
     ...connecting,
@@ -25,19 +25,19 @@ function common(settings: KafkaSettings, role: 'any' | 'consumer' | 'producer'):
 }
 
 /**
- * Half of it is also how often the library looks for a broker to connect to, 11 ms at least. When a
- * cluster has told its brokers' names it begins anew with these, so the default made every client
- * wait for 50 ms at its start.
+ * The library looks for a broker to connect to at half this interval, at least 11 ms. When it
+ * learns the brokers' names it connects again, so with the default every client waited 50 ms at its
+ * start.
  */
 const connecting: ClientOptions = { 'reconnect.backoff.ms': 22 };
 
-/** Better than the library's defaults for what we do; a user may know better still. */
+/** Defaults that suit Millrace better than the library's; users may override them. */
 const tuned: Readonly<Record<'any' | 'consumer' | 'producer', ClientOptions>> = {
   any: {},
   consumer: {
     // The default second stalls a partition whenever the prefetch was full.
     'fetch.queue.backoff.ms': 5,
-    // A partition is known to be at its end when a fetch came back empty, after so long.
+    // The end of a partition is detected by an empty fetch, after this time.
     'fetch.wait.max.ms': 20,
   },
   producer: {
@@ -55,7 +55,10 @@ const reading: ClientOptions = {
   'enable.partition.eof': true,
 };
 
-/** Of a member of the group: range assignment, so that topics read together are given together. */
+/**
+ * Options of a group member: range assignment, so that topics that are read together are assigned
+ * together.
+ */
 export function consumerOptions(settings: KafkaSettings, group: string): ClientOptions {
   const { groupProtocol, instanceId, maxPollIntervalMs } = settings;
   return {
@@ -68,7 +71,7 @@ export function consumerOptions(settings: KafkaSettings, group: string): ClientO
   };
 }
 
-/** Of a consumer outside the group that sees what is committed. */
+/** Options of a consumer outside the group that sees committed records. */
 export function readerOptions(settings: KafkaSettings, group: string): ClientOptions {
   return {
     ...common(settings, 'consumer'),
@@ -78,7 +81,7 @@ export function readerOptions(settings: KafkaSettings, group: string): ClientOpt
   };
 }
 
-/** Of a consumer whose ends are high watermarks. */
+/** Options of a consumer whose ends are high watermarks. */
 export function probeOptions(settings: KafkaSettings, group: string): ClientOptions {
   return { ...readerOptions(settings, group), 'isolation.level': 'read_uncommitted' };
 }
@@ -93,7 +96,7 @@ export function producerOptions(settings: KafkaSettings, transactionalId: string
   };
 }
 
-/** Of the writer of outputs that are not part of the transaction (at-least-once). */
+/** Options of the writer of outputs outside of the transaction (at-least-once). */
 export function plainProducerOptions(settings: KafkaSettings): ClientOptions {
   const {
     'transactional.id': _,

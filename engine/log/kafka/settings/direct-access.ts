@@ -1,4 +1,4 @@
-/** Whether and how the settings of the Kafka log let us fetch past librdkafka. */
+/** Whether and how the settings allow fetching without librdkafka. */
 
 import type { BrokerAccess, BrokerAddress } from '../wire/broker-connection.ts';
 import type { FetchLimits } from '../wire/fetch-request.ts';
@@ -6,20 +6,20 @@ import type { Credentials } from '../wire/sasl-login.ts';
 import { readerOptions } from './client-configs.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
 
-/** How to reach the brokers past librdkafka, and how much to fetch at once. */
+/** How to reach the brokers without librdkafka, and how much to fetch at once. */
 export interface DirectAccess {
-  /** To begin with; the cluster says which there are. */
+  /** Initial brokers; the cluster returns the others. */
   readonly bootstrap: readonly BrokerAddress[];
   readonly access: BrokerAccess;
   readonly limits: FetchLimits;
 }
 
-/** What only librdkafka does: it says where it connects to, or how it encrypts. */
+/** Options that need librdkafka: where it connects to, or how it encrypts. */
 const notOurs = /^(broker\.address\.family|client\.(dns\.lookup|rack)|ssl\..*)$/;
 
 const defaultPort = 9092;
 
-/** How to reach the brokers; a text says why it is left to librdkafka. */
+/** How to reach the brokers; a string says why librdkafka is needed. */
 export function directAccess(settings: KafkaSettings): DirectAccess | string {
   const { brokers, clientId, callTimeoutMs, tls, saslMechanism } = settings;
   const option = Object.keys(settings.options).find((name) => notOurs.test(name));
@@ -51,7 +51,7 @@ export function directAccess(settings: KafkaSettings): DirectAccess | string {
   };
 }
 
-/** Undefined for what is none: an empty host would be this machine. */
+/** Parses an address; undefined if invalid (an empty host would mean this machine). */
 function addressOf(broker: string): BrokerAddress | undefined {
   const text = broker.trim().replace(/^\w+:\/\//, '');
   const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? [];
@@ -72,7 +72,7 @@ function tlsFiles(settings: KafkaSettings) {
 function credentialsOf(settings: KafkaSettings): Credentials | undefined {
   const { saslMechanism, saslUsername, saslPassword } = settings;
   if (saslMechanism === undefined || saslMechanism === 'OAUTHBEARER') return undefined;
-  // Both were asked for when the settings were checked.
+  // The check of the settings requires both.
   if (saslUsername === undefined || saslPassword === undefined) return undefined;
   return { mechanism: saslMechanism, username: saslUsername, password: saslPassword };
 }

@@ -1,5 +1,5 @@
 /**
- * Whether the settings of the Kafka log let us write past librdkafka, and in batches of which size.
+ * Whether the settings allow writing without librdkafka, and the batch size.
  */
 
 import { producerOptions } from './client-configs.ts';
@@ -7,10 +7,10 @@ import type { KafkaSettings } from './kafka-settings.ts';
 
 /** librdkafka's own default, bytes of records before compression. */
 const defaultBatchBytes = 1_000_000;
-/** What a batch has beside its records, and LZ4 beside what it cannot compress. */
+/** Overhead of a batch, and of LZ4 for incompressible data, bytes. */
 const batchOverheadBytes = 512;
 
-/** Bytes of records a batch before compression; a text says why writing is left to librdkafka. */
+/** Bytes of records per batch before compression; a string says why librdkafka must write. */
 export function directBatchBytes(settings: KafkaSettings): number | string {
   const options = producerOptions(settings, '');
   for (const name of ['compression.level', 'batch.num.messages']) {

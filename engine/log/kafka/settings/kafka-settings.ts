@@ -1,10 +1,10 @@
-/** What may be set of the Kafka log. */
+/** The settings of the Kafka log. */
 import type { Secret } from '../../../base/secret.ts';
 
 export interface KafkaSettings {
   /** 'host:port', separated by commas. */
   readonly brokers: string;
-  /** 'auto': the first that can be. `transport.ts` says what each is. */
+  /** 'auto': the first possible one; see docs/KAFKA.md. */
   readonly transport: 'auto' | 'direct' | 'packed' | 'plain';
   /**
    * Static membership: the member keeps its partitions over a restart. Unique in the application.
@@ -25,25 +25,23 @@ export interface KafkaSettings {
   readonly commitIntervalMs: number;
   /** Deadline of one call of the client, ms. */
   readonly callTimeoutMs: number;
-  /** How long brokers that do not answer are waited for at the start, ms. */
+  /** How long to wait at the start for brokers that do not respond, ms. */
   readonly connectTimeoutMs: number;
-  /** After so long the brokers abort the transaction of a process that died in it, ms. */
+  /** The brokers abort the transaction of a dead process after this time, ms. */
   readonly transactionTimeoutMs: number;
-  /** A member that does not come back for so long loses its partitions, ms. */
+  /** A member that does not poll for this time loses its partitions, ms. */
   readonly maxPollIntervalMs: number;
-  /** Records read ahead, bytes a partition. */
+  /** Read-ahead per partition, bytes. */
   readonly bufferBytes: number;
-  /**
-   * A record with more bytes goes to the dead letters instead; as the topics' max.message.bytes.
-   */
+  /** A larger record becomes a dead letter; set it to the topics' max.message.bytes. */
   readonly maxRecordBytes: number;
-  /** As the topics' message.timestamp.after.max.ms. */
+  /** Set it to the topics' message.timestamp.after.max.ms. */
   readonly maxTimestampAheadMs: number;
-  /** Copies of the topics that Millrace makes; -1: the cluster's default. */
+  /** Replication factor of topics that Millrace creates; -1: the cluster's default. */
   readonly replicationFactor: number;
-  /** What the brokers call the clients in their logs. */
+  /** Name of the clients in the brokers' logs. */
   readonly clientId: string;
-  /** Brokers on other machines are spoken to without encryption only when this is true. */
+  /** Allows unencrypted connections to other machines. */
   readonly allowPlaintext: boolean;
   readonly tls: boolean;
   /** PEM files. */
@@ -58,7 +56,7 @@ export interface KafkaSettings {
   readonly saslClientId?: string;
   readonly saslClientSecret?: Secret;
   readonly saslScope?: string;
-  /** librdkafka's own options, of those that may be set. */
+  /** librdkafka's own options, from the allow-list. */
   readonly options: Readonly<Record<string, string>>;
 }
 

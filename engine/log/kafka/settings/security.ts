@@ -1,4 +1,4 @@
-/** How the clients log in and encrypt, and which combinations of settings are refused. */
+/** Login and encryption of the clients, and refused combinations of settings. */
 import { MillraceError } from '../../../base/errors.ts';
 import { checkOptions } from './allowed-options.ts';
 import type { KafkaSettings } from './kafka-settings.ts';
@@ -6,7 +6,7 @@ import type { KafkaSettings } from './kafka-settings.ts';
 type ClientOptions = Readonly<Record<string, unknown>>;
 
 /**
- * Throws CONFIG_INVALID for settings that contradict each other or are less safe than they look.
+ * @throws CONFIG_INVALID for settings that contradict each other or are less safe than they look
  */
 export function checkKafkaSettings(settings: KafkaSettings): void {
   checkOptions(settings.options, settings.groupProtocol);
@@ -57,7 +57,7 @@ function checkLogin(settings: KafkaSettings): void {
   }
 }
 
-/** The first broker that is not on this machine. */
+/** The first broker on another machine. */
 function farBroker(brokers: string): string | undefined {
   return brokers.split(',').find((broker) => {
     const host = broker.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
@@ -65,7 +65,7 @@ function farBroker(brokers: string): string | undefined {
   });
 }
 
-/** Throws KAFKA_CLIENT_MISSING when the client was compiled without what the settings need. */
+/** @throws KAFKA_CLIENT_MISSING if the client was compiled without a needed feature */
 export function checkFeatures(settings: KafkaSettings, features: readonly string[]): void {
   const { tls, saslMechanism, options } = settings;
   const compression = options['compression.type'];
@@ -82,7 +82,7 @@ export function checkFeatures(settings: KafkaSettings, features: readonly string
   }
 }
 
-/** The options of a client that concern encryption and login. */
+/** The encryption and login options of a client. */
 export function securityOptions(settings: KafkaSettings): ClientOptions {
   const { tls, saslMechanism } = settings;
   const transport = tls ? 'ssl' : 'plaintext';

@@ -1,4 +1,4 @@
-/** Every field of the Kafka configuration: what it may be, and what it is for. */
+/** Every field of the Kafka configuration: its type and its purpose. */
 import { hours } from '../../../base/duration.ts';
 
 interface FieldBase {
@@ -164,7 +164,7 @@ export const fields = [
 
 export type FieldName = (typeof fields)[number]['name'];
 
-/** Every variable of the environment that concerns Kafka begins so. */
+/** Prefix of all Kafka variables in the environment. */
 export const environmentPrefix = 'MILLRACE_KAFKA_';
 
 /** 'saslPassword' -> 'MILLRACE_KAFKA_SASL_PASSWORD'. */

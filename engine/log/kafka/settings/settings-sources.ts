@@ -1,6 +1,6 @@
 /**
- * The Kafka configuration out of its sources: command line before environment before file before
- * default. Pure: whoever calls has read the files.
+ * Combines the sources of the Kafka configuration: command line, then environment, then file, then
+ * default. Pure: the caller reads the files.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import { Secret } from '../../../base/secret.ts';
@@ -17,18 +17,18 @@ import {
 } from './setting-fields.ts';
 
 export interface KafkaSources {
-  /** Field -> text, as given on the command line; no secrets there. */
+  /** Field -> text from the command line; without secrets. */
   readonly flags?: Readonly<Partial<Record<FieldName, string>>>;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** A configuration file, parsed. */
   readonly file?: { readonly name: string; readonly content: unknown };
-  /** The content of a file that holds a secret; throws when it cannot be read. */
+  /** Returns the content of a secret's file; throws if it cannot be read. */
   readonly readSecret: (path: string) => string;
 }
 
 type Origin = 'command line' | 'environment' | 'file' | 'default';
 
-/** One line of what a run is configured to, without any secret. */
+/** An effective setting, without secrets. */
 export interface EffectiveSetting {
   readonly field: string;
   readonly value: string;
@@ -44,8 +44,8 @@ type Value = string | number | boolean | Secret;
 type Given = Map<string, { readonly value: Value; readonly from: Origin }>;
 
 /**
- * Settings and their dump; undefined when nothing of Kafka is asked for. CONFIG_INVALID names the
- * field, where it was set, and what would be right.
+ * The settings and their dump; undefined if Kafka is not configured.
+ * @throws CONFIG_INVALID with the field, where it was set, and what would be valid
  */
 export function kafkaSettings(sources: KafkaSources): KafkaConfiguration | undefined {
   const given: Given = new Map();
@@ -106,7 +106,7 @@ function takeEnvironment(
   const [unknown] = left;
   if (unknown === undefined) return;
   if (unknown.startsWith(optionVariableOf(''))) {
-    // Named as an option, so that the check says why it is refused.
+    // Treat it as an option, so that the check reports why it is refused.
     const option = unknown.slice(optionVariableOf('').length).toLowerCase().replaceAll('_', '.');
     options.set(option, { value: String(environment[unknown]), from });
     return;
@@ -174,13 +174,13 @@ function secretIn(path: string, where: string, readSecret: (path: string) => str
       `the file of the secret cannot be read: ${error instanceof Error ? error.message : error}`,
     );
   }
-  // Editors and `echo` end a file with a line break; no secret does.
+  // Editors and `echo` end a file with a line break, which is not part of the secret.
   const secret = text.replace(/\r?\n$/, '');
   if (secret === '') fail(where, `the file ${path} is empty`);
   return new Secret(secret);
 }
 
-/** @param where named when the text is wrong; of a secret nothing else is. */
+/** @param where origin for the error message; for a secret nothing else is shown */
 function parsed(field: Field, text: string, where: string): Value {
   if (field.kind === 'secret') return new Secret(text);
   if (field.kind === 'text') {
@@ -203,7 +203,7 @@ function parsed(field: Field, text: string, where: string): Value {
 function settingsOf(given: Given, options: Given): KafkaSettings {
   const own = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
   const passed = Object.fromEntries([...options].map(([name, { value }]) => [name, String(value)]));
-  // Each field was parsed by its own kind, whose type is that of the setting of its name.
+  // Each field was parsed by its own kind, so it has the type of its setting.
   return { ...defaultKafkaSettings, ...own, options: passed } as KafkaSettings;
 }
 

@@ -17,7 +17,7 @@ export interface BrokerAddress {
 
 export interface BrokerAccess {
   readonly clientId: string;
-  /** Of connecting and logging in, and of one request, ms. */
+  /** Deadline of connecting and logging in, and of one request, ms. */
   readonly timeoutMs: number;
   /** Undefined: without encryption. */
   readonly tls: TlsFiles | undefined;
@@ -26,29 +26,26 @@ export interface BrokerAccess {
 
 /** PEM files. */
 export interface TlsFiles {
-  /** Undefined: the authorities that Node knows. */
+  /** Undefined: Node's own authorities. */
   readonly authority: string | undefined;
   readonly certificate: string | undefined;
   readonly key: string | undefined;
   readonly keyPassword: Secret | undefined;
 }
 
-/**
- * The connection failed, or was not to be had: it is not known what the broker has done of what it
- * was asked.
- */
+/** Connection lost or refused: in-flight requests may or may not have been applied. */
 export class LostError extends Error {}
 
-/** No response is longer: what says so is no broker. */
+/** Limit of a response, bytes: a longer one is not from a broker. */
 const responseBytesMax = 256 * 1024 * 1024;
-/** What comes from the socket at once, and what the memory of a response is a multiple of. */
+/** Size of a socket read; the memory of a response is a multiple of it, bytes. */
 const pieceBytes = 256 * 1024;
-/** Memory is kept of responses that are longer. */
+/** Buffers of longer responses are reused, bytes. */
 const smallBytes = 16 * 1024;
-/** One response is read while another comes. */
+/** Spare buffers: one response is read while another arrives. */
 const sparesMax = 2;
 
-/** Certificate errors of Node's TLS, beside those whose codes begin so. */
+/** Certificate errors of Node's TLS, in addition to those with a known prefix. */
 const untrusted =
   /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_(CA|PURPOSE)|HOSTNAME_)/;
 
@@ -68,14 +65,14 @@ export class BrokerConnection {
   #ranges: readonly ApiRange[] = [];
   #failure: Error | undefined;
   /**
-   * Of the response that is coming: its length's bytes, then its body; `#filled` of it are here.
+   * The incoming response: the bytes of its length, then its body; `#filled` bytes have arrived.
    */
   readonly #lengthBytes = Buffer.alloc(4);
   #body: Buffer | undefined;
   #filled = 0;
   /**
-   * Memory of responses that are done with. Megabytes of garbage for each would make V8 collect
-   * many times a second.
+   * Buffers of finished responses, for reuse: megabytes of garbage per response would make V8
+   * collect many times a second.
    */
   readonly #spares: Buffer[] = [];
 
@@ -89,8 +86,8 @@ export class BrokerConnection {
   }
 
   /**
-   * Connects, logs in, and makes sure that the broker speaks our versions of `needed`. Rejects with
-   * RefusedError for what does not pass by itself, with another for what may.
+   * Connects, logs in, and checks that the broker supports our versions of `needed`. Rejects with
+   * RefusedError for a permanent failure, with another error for one that may be transient.
    */
   static async open(
     address: BrokerAddress,
@@ -120,7 +117,7 @@ export class BrokerConnection {
     }
   }
 
-  /** False once it has failed: then nothing can be asked any more. */
+  /** False after a failure; then no more requests are possible. */
   get isOpen(): boolean {
     return this.#failure === undefined;
   }
@@ -131,7 +128,7 @@ export class BrokerConnection {
     return range !== undefined && range.min <= version && version <= range.max;
   }
 
-  /** @param waitMs how long the broker may take on purpose, beside the deadline */
+  /** @param waitMs how long the broker may wait on purpose, in addition to the deadline */
   ask<Answer>(request: Request<Answer>, waitMs = 0): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
@@ -165,7 +162,7 @@ export class BrokerConnection {
     });
   }
 
-  /** The response is read: its memory may hold the next. */
+  /** Returns a response's buffer for reuse. */
   reuse(response: Buffer): void {
     if (this.#spares.length < sparesMax && response.length > smallBytes) {
       this.#spares.push(response);
@@ -184,10 +181,7 @@ export class BrokerConnection {
     }
   }
 
-  /**
-   * Takes what belongs to the length or the body that is under way; answers how many bytes that
-   * were.
-   */
+  /** Consumes the bytes that belong to the current length or body; returns their number. */
   #takePart(bytes: Buffer, at: number): number {
     const target = this.#body ?? this.#lengthBytes;
     const taken = bytes.copy(target, this.#filled, at);
@@ -224,7 +218,7 @@ export class BrokerConnection {
     return Buffer.allocUnsafeSlow(pieces * pieceBytes).subarray(0, length);
   }
 
-  /** Nothing more comes: the order of responses is lost, or the socket. */
+  /** Fails the connection: the order of responses, or the socket, is lost. */
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#socket.destroy();
@@ -232,7 +226,7 @@ export class BrokerConnection {
   }
 }
 
-/** @param take told of each piece that comes, which is overwritten by the next */
+/** @param take called with each piece, which is overwritten by the next */
 function socketTo(
   { host, port }: BrokerAddress,
   { tls, timeoutMs }: BrokerAccess,

@@ -1,4 +1,4 @@
-/** Errors that brokers answer with, by their codes in Kafka's protocol guide. */
+/** Errors of brokers, by their codes in Kafka's protocol guide. */
 import { kafkaCodes } from './error-codes.ts';
 
 const texts: ReadonlyMap<number, string> = new Map([
@@ -59,7 +59,7 @@ export interface BrokerError extends Error {
   readonly topic?: string | undefined;
 }
 
-/** @param where what it is about, such as a topic, which the error names then */
+/** @param where subject of the request, such as a topic, which the error names then */
 export function brokerError(code: number, where?: string, topic = where): BrokerError {
   const text = texts.get(code) ?? `error ${code} of the broker`;
   const error = new Error(where === undefined ? text : `${where}: ${text}`);

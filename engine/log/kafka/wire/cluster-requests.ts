@@ -1,6 +1,6 @@
 /**
- * Requests that any connection makes, in versions that brokers from 2.3 to 4.x speak; field by
- * field as in Kafka's protocol guide.
+ * Requests of every connection, in versions of brokers from 2.3 to 4.x; field by field as in
+ * Kafka's protocol guide.
  */
 import type { Request } from './wire-request.ts';
 
@@ -10,7 +10,7 @@ export interface ApiRange {
   readonly max: number;
 }
 
-/** Which versions the broker speaks. */
+/** The versions that the broker supports. */
 export const apiVersions: Request<{ readonly error: number; readonly ranges: ApiRange[] }> = {
   api: 18,
   version: 0,

@@ -1,4 +1,4 @@
-/** Codes of errors, sorted once for all: what is refused, what is wrong in itself, what passes. */
+/** Error codes and their classes: refused, permanent, transient. */
 
 /** Codes of librdkafka (negative), of the protocol, and one of ours, that decide what we do. */
 export const kafkaCodes = {
@@ -102,7 +102,7 @@ const missing: ReadonlySet<number> = new Set([
   kafkaCodes.unknownPartition,
   kafkaCodes.unknownTopicOrPartition,
 ]);
-/** What was asked for is wrong in itself: asking again does not help. */
+/** The request itself is invalid: a retry does not help. */
 const rejected: ReadonlySet<number> = new Set([
   kafkaCodes.groupMaxSize,
   kafkaCodes.inconsistentGroupProtocol,
@@ -127,7 +127,7 @@ const rejected: ReadonlySet<number> = new Set([
   kafkaCodes.unsupportedForFormat,
   kafkaCodes.unsupportedVersion,
 ]);
-/** Of a partition that is read: the records are there, and cannot be read. */
+/** The records of a partition exist but cannot be read. */
 const unreadable: ReadonlySet<number> = new Set([
   kafkaCodes.badCompression,
   kafkaCodes.badMessage,
@@ -140,37 +140,37 @@ const lost: ReadonlySet<number> = new Set([
   kafkaCodes.offsetOutOfRange,
 ]);
 
-/** Whether asking again does not help, of what a broker answers for a partition that is read. */
+/** True if a retry of a read does not help. */
 export function isPermanent(code: number): boolean {
   return refused.has(code) || rejected.has(code) || lost.has(code);
 }
 
-/** Whether a broker does not let us. */
+/** True for a refusal of access. */
 export function isRefused(code: number): boolean {
   return refused.has(code);
 }
 
-/** Whether a topic or a partition is not there. */
+/** True if a topic or a partition does not exist. */
 export function isMissing(code: number): boolean {
   return missing.has(code);
 }
 
-/** Whether what was asked for is wrong in itself. */
+/** True if the request itself is invalid. */
 export function isRejected(code: number): boolean {
   return rejected.has(code);
 }
 
-/** Whether the client met records that it cannot read. */
+/** True if the client cannot read records. */
 export function isUnreadable(code: number): boolean {
   return unreadable.has(code);
 }
 
-/** Whether the offset that was asked for is not there. */
+/** True if the requested offset does not exist. */
 export function isOffsetLost(code: number): boolean {
   return lost.has(code);
 }
 
-/** A leader that is elsewhere, or not there yet; a topic that is new and not known everywhere. */
+/** Transient errors of leaders: elsewhere, or missing; a new topic that is not known everywhere. */
 export const leaderErrorsThatPass: readonly number[] = [
   kafkaCodes.unknownTopicOrPartition,
   kafkaCodes.leaderNotAvailable,
@@ -180,7 +180,7 @@ export const leaderErrorsThatPass: readonly number[] = [
   kafkaCodes.unknownLeaderEpoch,
 ];
 
-/** For so long a topic that no broker knows may be a new one, ms. */
+/** How long an unknown topic may be a new one, ms. */
 export const unknownTopicMs = 5_000;
 
 export interface PartitionError {

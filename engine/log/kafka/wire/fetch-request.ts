@@ -1,15 +1,15 @@
 /**
- * The request that fetching is, in the version that brokers from 2.3 (with the rack of KIP-392) to
- * 4.x speak. Field by field as in Kafka's protocol guide; what nobody here reads is skipped.
+ * The Fetch request, in the version of brokers from 2.3 (with the rack of KIP-392) to 4.x. Field by
+ * field as in Kafka's protocol guide; unused fields are skipped.
  */
 
 import type { WireReader } from './wire-format.ts';
 import { byTopic, type Request } from './wire-request.ts';
 
 export interface FetchLimits {
-  /** The broker waits for something to come up to so long, ms ... */
+  /** How long the broker waits for records, ms ... */
   readonly waitMs: number;
-  /** ... and for at least so many bytes. */
+  /** ... or until it has this many bytes. */
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly maxPartitionBytes: number;
@@ -25,9 +25,9 @@ export interface FetchedRecords {
   readonly topic: string;
   readonly partition: number;
   readonly error: number;
-  /** All before it is decided: committed, or aborted. */
+  /** Everything before it is decided: committed or aborted. */
   readonly lastStableOffset: number;
-  /** Producer, first offset, and so on. */
+  /** Aborted transactions: producer, first offset, alternating. */
   readonly aborted: readonly number[];
   /** Record batches; the last may be cut off. */
   readonly records: Buffer;
@@ -37,11 +37,14 @@ export interface FetchAnswer {
   readonly throttledMs: number;
   readonly error: number;
   readonly partitions: readonly FetchedRecords[];
-  /** What the records lie in. */
+  /** The buffer of the records. */
   readonly response: Buffer;
 }
 
-/** Committed records only. No fetch session: what is asked for changes with every pause. */
+/**
+ * Fetches committed records only. Without a fetch session, because the partitions change with every
+ * pause.
+ */
 export function fetchCommitted(
   from: readonly FetchFrom[],
   { waitMs, minBytes, maxBytes, maxPartitionBytes }: FetchLimits,

@@ -1,9 +1,9 @@
-/** Where the fields of a record batch of Kafka's format 2 lie. */
+/** Offsets of the fields of a record batch in Kafka's format 2. */
 export const recordBatchFields = {
   batchLengthAt: 8,
   formatAt: 16,
   checksumAt: 17,
-  /** What the checksum is of: from here to the end. */
+  /** Start of the bytes that the checksum covers, up to the end. */
   checkedFrom: 21,
   attributesAt: 21,
   lastOffsetDeltaAt: 23,
@@ -14,6 +14,6 @@ export const recordBatchFields = {
   sequenceAt: 53,
   countAt: 57,
   headBytes: 61,
-  /** What the length in a batch does not count. */
+  /** Bytes before those that the batch's length counts. */
   beforeLength: 12,
 } as const;

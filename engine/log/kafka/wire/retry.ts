@@ -1,10 +1,10 @@
-/** Attempts at what may pass by itself: which errors do, and the pauses between two attempts. */
+/** Retries of transient errors: which errors are transient, and the pauses between attempts. */
 import type { Clock } from '../../../base/clock.ts';
 import type { Timing } from '../../../base/timing.ts';
 import type { BrokerError } from './broker-errors.ts';
 import { kafkaCodes, leaderErrorsThatPass, unknownTopicMs } from './error-codes.ts';
 
-/** What passes by itself: coordinators and leaders that move, begin, or wait for others. */
+/** Transient errors: coordinators and leaders that move, start, or wait for others. */
 const passing: ReadonlySet<number> = new Set<number>([
   ...leaderErrorsThatPass,
   kafkaCodes.concurrentTransactions,
@@ -18,8 +18,8 @@ const passing: ReadonlySet<number> = new Set<number>([
 ]);
 
 /**
- * ms. The first is short, as a coordinator ends a transaction within milliseconds; doubled each
- * time, a pause is never longer than all that was waited before it.
+ * Bounds of a pause, ms. The first is short, because a coordinator ends a transaction within
+ * milliseconds. Since pauses double, each is at most as long as the whole wait before it.
  */
 const [pauseMsMin, pauseMsMax] = [2, 500];
 
@@ -28,35 +28,35 @@ export function pauseMsAfter(failures: number): number {
   return Math.min(pauseMsMin * 2 ** (failures - 1), pauseMsMax);
 }
 
-/** Whether a broker's answer passes by itself; it says nothing of connections that fail. */
+/** True for a transient error of a broker; not for failed connections. */
 export function passes(error: unknown): boolean {
   return passing.has((error as BrokerError).code);
 }
 
 /**
- * A process that is to stop waits so much longer for brokers, ms; and calls that begin so soon
- * after do, too.
+ * How long a stopping process still waits for brokers, ms; also for calls that begin shortly after
+ * the stop.
  */
 const [hurriedMs, hurriedForMs] = [2_000, 5_000];
 
-/** How long what passes is waited for; less while the process is to stop. */
+/** How long transient errors are retried; shortened while the process stops. */
 export class Patience {
   readonly #clock: Clock;
   readonly #ms: number;
   #hurriedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param ms as long as nobody hurries */
+  /** @param ms the normal limit */
   constructor(clock: Clock, ms: number) {
     this.#clock = clock;
     this.#ms = ms;
   }
 
-  /** The process is to stop. */
+  /** Shortens waits, because the process stops. */
   hurry(): void {
     this.#hurriedAt = this.#clock.monotonic();
   }
 
-  /** When waiting ends that began at `begin`, on the monotonic clock, ms. */
+  /** The end of a wait that began at `begin`, on the monotonic clock, ms. */
   endOf(begin: number): number {
     const isHurried = begin < this.#hurriedAt + hurriedForMs;
     const hurried = isHurried ? Math.max(begin, this.#hurriedAt) + hurriedMs : this.#ms + begin;
@@ -65,9 +65,9 @@ export class Patience {
 }
 
 /**
- * Tries again what rejects with what passes, for up to `timeout` ms; where no broker knows the
- * topic, for `unknownTopicMs` at most.
- * @param isWaitedFor what passes
+ * Retries after transient errors, for up to `timeout` ms; if no broker knows the topic, for at most
+ * `unknownTopicMs`.
+ * @param isWaitedFor true for a transient error
  */
 export async function retried<T>(
   { clock, scheduler }: Timing,

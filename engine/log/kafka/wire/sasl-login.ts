@@ -14,14 +14,14 @@ export interface Credentials {
   readonly password: Secret;
 }
 
-/** The brokers do not take us, or are not who they should be: to be told, not to be tried again. */
+/** The brokers refuse the login, or are not authentic: report it, do not retry. */
 export class RefusedError extends Error {}
 
 type Ask = <Answer>(request: Request<Answer>) => Promise<Answer>;
 
 /**
- * Rejects with RefusedError when the broker does not accept the credentials, or does not know the
- * password itself.
+ * Logs in; rejects with RefusedError if the broker refuses the credentials, or cannot prove that it
+ * knows the password.
  */
 export async function logIn(ask: Ask, credentials: Credentials): Promise<void> {
   const { mechanism, username, password } = credentials;
@@ -49,7 +49,7 @@ async function scram(
   const first = `n=${name},r=${nonce}`;
   const serverFirst = await say(`n,,${first}`);
   const { r: both = '', s: salt = '', i: iterations = '' } = attributesOf(serverFirst);
-  // Whoever does not continue our own nonce replays another's answer.
+  // A server that does not continue our nonce replays an old response.
   if (!both.startsWith(nonce) || !(Number(iterations) >= 4_096)) {
     throw new RefusedError(
       'the broker answered SCRAM with a nonce or an iteration count that is not acceptable',

@@ -1,14 +1,13 @@
 /**
- * The requests of a transaction, in versions that brokers from 2.5 (offsets with the member's
- * generation, KIP-447) to 4.x speak: the older protocol of transactions, in which the producer's
- * epoch lasts until the next init. Field by field as in Kafka's protocol guide; what nobody here
- * reads is skipped.
+ * The requests of a transaction, in versions of brokers from 2.5 (offsets with the member's
+ * generation, KIP-447) to 4.x: the older transaction protocol, in which the producer's epoch lasts
+ * until the next init. Field by field as in Kafka's protocol guide; unused fields are skipped.
  */
 import type { GroupOffset, TopicPartition } from '../../log.ts';
 import type { WireReader, WireWriter } from './wire-format.ts';
 import { byTopic, type Request } from './wire-request.ts';
 
-/** Whose transaction it is. */
+/** The producer of a transaction. */
 export interface ProducerId {
   readonly transactionalId: string;
   readonly id: number;
@@ -20,11 +19,11 @@ export interface Membership {
   readonly group: string;
   readonly member: string;
   readonly generation: number;
-  /** Of a static member. */
+  /** Instance id of a static member. */
   readonly instance?: string;
 }
 
-/** Ends what an older producer of the id has open, and fences it. */
+/** Ends the open transaction of an older producer with the id, and fences it. */
 export function initProducerId(
   transactionalId: string,
   timeoutMs: number,
@@ -72,11 +71,11 @@ export interface BatchFor extends TopicPartition {
 }
 
 export interface Produced extends PartitionOutcome {
-  /** Of the batch's first record; -1 where the broker does not know it any more. */
+  /** Offset of the batch's first record; -1 if the broker no longer knows it. */
   readonly offset: number;
 }
 
-/** One batch a partition; answered when all replicas in sync have it. */
+/** Writes one batch per partition; the response comes when all in-sync replicas have it. */
 export function produce(
   transactionalId: string,
   timeoutMs: number,
@@ -106,7 +105,7 @@ export function produce(
   };
 }
 
-/** Offsets of the group will be part of the transaction. */
+/** Announces that offsets of the group will be part of the transaction. */
 export function addOffsets(producer: ProducerId, group: string): Request<number> {
   return {
     api: 25,
@@ -120,8 +119,7 @@ export function addOffsets(producer: ProducerId, group: string): Request<number>
 }
 
 /**
- * Answered by the group's coordinator, which refuses whoever is no member of the group's generation
- * any more.
+ * Sent to the group's coordinator, which refuses a member that is not in the current generation.
  */
 export function commitOffsets(
   { transactionalId, id, epoch }: ProducerId,
@@ -161,7 +159,7 @@ export function commitOffsets(
   };
 }
 
-/** Commits: what is to be aborted is left to the init of the next producer. */
+/** Commits; aborts are left to the init of the next producer. */
 export function endTransaction(producer: ProducerId): Request<number> {
   const commit = 1;
   return {

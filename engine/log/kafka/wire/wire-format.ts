@@ -7,12 +7,12 @@ import { emptyBytes } from '../../../base/bytes.ts';
 const uuidBytes = 16;
 const noUuid = '00'.repeat(uuidBytes);
 
-/** Builds a request; grows as it needs to. */
+/** Builds a request; grows as needed. */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(256);
   #used = 0;
 
-  /** What was written; the writer may not be used after. */
+  /** The written bytes; the writer must not be used afterwards. */
   get written(): Buffer {
     return this.#bytes.subarray(0, this.#used);
   }
@@ -105,7 +105,7 @@ export class WireWriter {
   }
 }
 
-/** Reads a response on; throws RangeError beyond its end. */
+/** Reads a response sequentially; throws RangeError beyond its end. */
 export class WireReader {
   readonly source: Buffer;
   at = 0;
@@ -176,7 +176,7 @@ export class WireReader {
     return value === noUuid ? undefined : value;
   }
 
-  /** Passes over tagged fields. */
+  /** Skips tagged fields. */
   tags(): void {
     for (let left = this.#unsigned(); left > 0; left--) {
       this.#unsigned();

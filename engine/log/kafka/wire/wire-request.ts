@@ -1,17 +1,17 @@
-/** A request of Kafka's protocol: how its body is written, and its answer read. */
+/** A request of Kafka's protocol: how to write its body and read its response. */
 import type { WireReader, WireWriter } from './wire-format.ts';
 
-/** A request of one version: its body, and what its response says. */
+/** A request in one version, with its body and its response. */
 export interface Request<Answer> {
   readonly api: number;
   readonly version: number;
-  /** Whose header has tagged fields, and its response's too. */
+  /** True if the headers of request and response have tagged fields. */
   readonly isFlexible?: true;
   write(body: WireWriter): void;
   read(body: WireReader): Answer;
 }
 
-/** By topic, in the order in which topics come first: requests name each once. */
+/** Groups by topic, in the order of first appearance, because requests name each topic once. */
 export function byTopic<T extends { readonly topic: string }>(all: readonly T[]): Map<string, T[]> {
   const topics = new Map<string, T[]>();
   for (const one of all) {
