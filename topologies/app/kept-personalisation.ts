@@ -51,7 +51,7 @@ export async function keptOrBegun(options: KeptOptions, file: string | undefined
   const config = file === undefined ? undefined : await readConfig(file);
   if (config !== undefined) checkPersonalisation(config);
   const params = config ?? {};
-  // A log whose application cannot be read is not begun anew by other definitions.
+  // When the application of a log cannot be read, other definitions must not take it over.
   if ((await knownApplication(env)) === undefined && !existsSync(env.logDirectory)) {
     await prepare(env, false);
     const reference = { module: personalisationModule, params };

@@ -82,7 +82,7 @@ export class Accounts {
     return withRole(await this.#caller(request), role);
   }
 
-  /** Of a client that names its write key elsewhere than in the header. @throws Refused */
+  /** Checks the write key of a client that sends it elsewhere than in a header. @throws Refused */
   allowKey(key: unknown, role: Role): Caller {
     if (typeof key !== 'string' || key === '') throw missing();
     const caller = this.#byKey(key);

@@ -33,7 +33,7 @@ export type Part = 'all' | 'ingest' | 'admin';
 
 /** Why each request was refused, for its metric. */
 type Reasons = WeakMap<FastifyRequest, Refusal>;
-/** Of the requests that are traced. */
+/** The spans of the requests that are traced. */
 type Traces = WeakMap<FastifyRequest, RequestTrace>;
 
 /** The application without a listener; the OpenAPI document is made of it, too. */

@@ -1,6 +1,7 @@
 /**
- * What comes over a connection and never becomes a request: bytes that are no HTTP, heads that are
- * too large, senders that are too slow, and what Node answers without a word. One answer each.
+ * Answers connections whose bytes never become a request: bytes that are not HTTP, heads that are
+ * too large, senders that are too slow, and faults that Node would answer without a body. Each gets
+ * one answer.
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { RequestMetrics } from 'millrace/engine';
 import { securityHeaders } from './parts.ts';
 
-/** Of an address with its headers, and of the trailers behind a body. */
+/** Most bytes of an address with its headers, and of the trailers after a body. */
 export const headBytes = 16_384;
 
 const notHttp = ['400 Bad Request', 'the request is not valid HTTP'] as const;

@@ -115,7 +115,7 @@ export const webhookBody = {
   anyOf: [record, { type: 'array', items: record }],
 } as const;
 
-/** Of `/live`, `/ready` and `/health`, which tells more. */
+/** The answer of `/live`, `/ready` and `/health`; `/health` has more fields. */
 const status = {
   type: 'object',
   required: ['status'],
@@ -133,13 +133,13 @@ export const metricsAnswer = {
   content: { 'text/plain': { schema: text } },
 } as const;
 
-/** Of a subscription. */
+/** The answer to a subscription. */
 export const eventStream = {
   description: 'Server-sent events, without end.',
   content: { 'text/event-stream': { schema: text } },
 } as const;
 
-/** Of a question whose answer is not described. */
+/** The answer to a question whose answer is not described. */
 export const questionAnswer = record;
 
 /** Parameters of a question, as in the query of GET. */

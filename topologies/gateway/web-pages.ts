@@ -41,7 +41,7 @@ export function isKeyInBody({ accounts }: Gateway, { headers }: FastifyRequest):
   return accounts.closed && headers.authorization === undefined;
 }
 
-/** What browsers ask before they send: whether a page may. */
+/** Answers the preflight requests of browsers: whether a web page may send the request. */
 export function addAskedFirst(gateway: Gateway, method: 'GET' | 'POST', path: string): void {
   const { app, accounts, origins } = gateway;
   if (!origins.any) return;

@@ -272,7 +272,7 @@ function standard(name: string, own: HeaderPrefix, mapping: string | undefined):
   });
 }
 
-/** Of the names of its headers. */
+/** Prefix of the names of its headers. */
 type HeaderPrefix = 'svix' | 'webhook';
 
 const publicPrefix = 'whpk_';
