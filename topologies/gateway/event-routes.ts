@@ -217,7 +217,7 @@ function addSegment(gateway: Gateway): void {
 async function segmentBodyOf(gateway: Gateway, request: FastifyRequest): Promise<unknown> {
   const { accounts, origins, limits } = gateway;
   if (isKeyInBody(gateway, request)) {
-    // The body is read after the check of the role, so that others learn nothing about it.
+    // A fault of the body is reported only to callers whose key is accepted.
     const read = async () => jsonBody(await bodyOf(gateway, request), limits.depth);
     const body = await read().catch((error: unknown) => {
       if (!(error instanceof BodyError)) throw error;
