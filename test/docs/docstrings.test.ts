@@ -23,6 +23,7 @@ function exported(entry: string): readonly (readonly [file: string, name: string
     const file = relative(root, resolve(root, dirname(entry), from));
     for (const name of names.split(',')) {
       const [own = ''] = name
+        .replace(/\/\*.*?\*\//gs, '')
         .trim()
         .replace(/^type /, '')
         .split(' as ');

@@ -41,7 +41,7 @@ export const inputErrors = {
     exitCode: 2,
   },
   SOURCE_CHANGED: {
-    message: 'source {source} was of kind {before} before, and is of kind {now} now',
+    message: 'source {source} read {before} before, and reads {now} now',
     remedy: 'give it another name: the position stored under this name belongs to the other source',
     exitCode: 2,
   },
