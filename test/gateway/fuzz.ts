@@ -140,22 +140,22 @@ async function namesOf(url: string): Promise<Names> {
   };
 }
 
-/** Has such names among those that are sent. */
+/** Right requests have such names; those that are to be wrong have others. */
 function nameWhatIsThere(document: Document, names: Names): void {
   const known = (path: string, name: string): readonly string[] => {
     const kind = name === 'id' ? (path.includes('/segments/') ? 'segment' : 'subject') : name;
     return names[(kind === 'key' ? 'subject' : kind) as keyof Names] ?? [];
   };
-  const either = (path: string, name: string, schema: object): object => {
+  const named = (path: string, name: string, schema: object): object => {
     const some = known(path, name);
-    return some.length === 0 ? schema : { anyOf: [{ enum: some }, schema] };
+    return some.length === 0 ? schema : { ...schema, enum: some };
   };
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const { parameters = [], requestBody } of Object.values(methods)) {
-      for (const one of parameters) one.schema = either(path, one.name, one.schema);
+      for (const one of parameters) one.schema = named(path, one.name, one.schema);
       for (const { schema } of Object.values(requestBody?.content ?? {})) {
         for (const [name, one] of Object.entries(schema.properties ?? {})) {
-          Object.assign(schema.properties as object, { [name]: either(path, name, one) });
+          Object.assign(schema.properties as object, { [name]: named(path, name, one) });
         }
       }
     }
