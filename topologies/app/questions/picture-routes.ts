@@ -8,6 +8,7 @@ import { addEntries, type Entries, sizesOf } from '../../segments/sizes.ts';
 import { segmentToJson } from '../../segments/unparse.ts';
 import type { Profile } from '../../subject/profile.ts';
 import { dayMs } from '../../time-units.ts';
+import { subjectId } from './people-schemas.ts';
 import type { QuestionPool } from './question-pool.ts';
 import { type Asked, instantOf } from './questions.ts';
 
@@ -21,6 +22,10 @@ export function pictureRoutes(asked: Asked, pool: QuestionPool): readonly Route[
     {
       method: 'GET',
       path: '/subject/story',
+      about: {
+        summary: 'What became of a subject over time: score, band and segments.',
+        parameters: { subject: { ...subjectId, required: true } },
+      },
       answer: async (query, _, signal) => {
         const subject = query.get('subject') ?? '';
         if (subject === '') {
