@@ -279,7 +279,7 @@ describe('what is refused', () => {
       response.writeHead(500).end();
       return true;
     };
-    expect(await refusal(shop, { paging: pagings.cursor })).toContain('does not answer');
+    expect(await refusal(shop, { paging: pagings.cursor })).toContain('does not respond');
     expect(shop.asked.filter((one) => one.includes('after=4'))).toHaveLength(8);
   });
 });
