@@ -159,6 +159,15 @@ export interface TelemetryEvents {
     readonly end: number;
     readonly goesOnAt: number;
   };
+  /**
+   * A changelog of a task has records, but no source has a committed offset, and the run reads
+   * them from the start, as configured.
+   */
+  offsetsMissing: {
+    readonly task: string;
+    readonly store: string;
+    readonly topics: readonly string[];
+  };
   /** The Kafka client writes, because the direct transport could not. */
   writesHandedBack: { readonly reason: string };
   /** The group has not sent any assignment yet; reported once a minute. */

@@ -187,11 +187,21 @@ export class FlowWatch {
         warn(`Partition ${partition} of ${topic} cannot be read: ${problem}`),
       partitionResumed: ({ topic, partition }) =>
         tell(`Partition ${partition} of ${topic} is read again.`),
-      offsetLost: ({ topic, partition }) =>
-        warn(`Records of ${topic}, partition ${partition}, were deleted before they were read.`),
+      ...this.#offsetHandlers(warn),
       stateVerified: ({ compared, differing }) => {
         if (differing > 0) warn(`${differing} of ${compared} results differ from the log.`);
       },
+    };
+  }
+
+  #offsetHandlers(warn: (text: string) => void): Handlers {
+    return {
+      offsetLost: ({ topic, partition }) =>
+        warn(`Records of ${topic}, partition ${partition}, were deleted before they were read.`),
+      offsetsMissing: ({ task, topics }) =>
+        warn(
+          `The group has no offset of task ${task}: ${topics.join(', ')} is read from the start.`,
+        ),
     };
   }
 

@@ -17,7 +17,7 @@ import { GlobalFeed } from './global-feed.ts';
 import { firstUnread } from './group-lag.ts';
 import { OpenTasks } from './open-tasks.ts';
 import type { Plan, PlannedTask } from './start-plan.ts';
-import { type OffsetLost, type RunningTask, TaskOpener } from './task-opener.ts';
+import { type OffsetLost, type Position, type RunningTask, TaskOpener } from './task-opener.ts';
 
 export interface PartitionLag {
   readonly topic: string;
@@ -194,14 +194,25 @@ export class Assignment {
     const positions = await Promise.all(
       change.partitions
         .filter(({ topic }) => read.has(topic))
-        .map(async (at) => ({ ...at, offset: (await this.#opener.position(at)).offset })),
+        .map(async (at) => ({ ...at, ...(await this.#opener.position(at)) })),
     );
+    if (commitModelOf(this.#options.member).hasOthers) await this.#checkNew(positions);
     // Another member may have them by now.
     if (change.holds?.() === false) return;
     for (const at of change.partitions) this.#owned.set(keyOf(at), at);
     await change.answer(positions);
     this.#assignedOnce = true;
     this.#openOwned();
+  }
+
+  /** Checks the tasks of whose sources none has a committed offset. */
+  async #checkNew(positions: readonly (TopicPartition & Position)[]): Promise<void> {
+    const started = new Set(positions.filter(({ isStart }) => isStart === true).map(keyOf));
+    if (started.size === 0) return;
+    const tasks = this.#options.planned.filter(({ topics, partition }) =>
+      topics.every((topic) => started.has(keyOf({ topic, partition }))),
+    );
+    for (const task of tasks) await this.#opener.checkNew(task);
   }
 
   async #revoked(change: AssignmentChange): Promise<void> {

@@ -163,6 +163,8 @@ function logLines(log: Lines): Handlers {
       log.warn(event, 'time stands still: describe --live says who waits for whom'),
     timeReleased: (event) => log.warn(event, 'time goes on'),
     offsetLost: (event) => log.error(event, 'records were deleted before they were read'),
+    offsetsMissing: (event) =>
+      log.error(event, 'the group has lost the offsets of a task: it counts records again'),
     kafkaTransport: (event) =>
       event.reason === undefined
         ? log.info(event, 'Kafka client')

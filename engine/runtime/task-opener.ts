@@ -8,6 +8,7 @@ import { type CommitId, noCommit } from '../base/commit-id.ts';
 import { isMillraceError, MillraceError } from '../base/errors.ts';
 import type { Observer } from '../base/events.ts';
 import type { Scheduler } from '../base/scheduler.ts';
+import { changelogTopic } from '../graph/topic-names.ts';
 import type { Log, TopicPartition } from '../log/log.ts';
 import type { HostConfig, HostPort, TaskResult } from '../task/host-port.ts';
 import { KeptTimes } from './kept-times.ts';
@@ -90,6 +91,14 @@ interface CommittedTask {
   /** Time of each source, as text. */
   readonly times: ReadonlyMap<string, string>;
   readonly ledger: LedgerEntry | undefined;
+}
+
+/** The read position of a source partition. */
+export interface Position {
+  readonly offset: number;
+  readonly metadata?: string;
+  /** True if the group has no committed offset. */
+  readonly isStart?: boolean;
 }
 
 export class TaskOpener {
@@ -230,6 +239,32 @@ export class TaskOpener {
     return { task, restored: records };
   }
 
+  /**
+   * Checks a task of whose sources the group has no offset, before anything is processed: read from
+   * the start, they would count records again that the state has. Throws OFFSETS_MISSING if its
+   * changelogs have records, unless the policy allows that.
+   */
+  async checkNew({ taskId, topics, stores, sourceOf, partition }: PlannedTask): Promise<void> {
+    const { log, config, onOffsetLost, observer } = this.#options;
+    const { application } = config;
+    for (const store of stores) {
+      if (sourceOf.has(store)) continue;
+      const at = { topic: changelogTopic(application, store), partition };
+      const [start, end] = await Promise.all([log.startOffset(at), log.endOffset(at)]);
+      // A commit that was aborted leaves an end, but nothing to read.
+      if (start === end || (await log.read(at, start, { records: 1, once: true })) === undefined) {
+        continue;
+      }
+      if (onOffsetLost !== 'earliest') {
+        throw new MillraceError('OFFSETS_MISSING', {
+          ...{ task: taskId, store, topics: topics.join(', '), application },
+        });
+      }
+      observer.on('offsetsMissing', { task: taskId, store, topics });
+      return;
+    }
+  }
+
   /** The group's committed offsets of a task's sources, with the ledger. */
   async #committedOf({ topics, partition, stores }: PlannedTask): Promise<CommittedTask> {
     const positions = new Map<string, number>();
@@ -246,13 +281,13 @@ export class TaskOpener {
   }
 
   /** The read position of a source partition: the group's committed offset, or its start. */
-  async position(at: TopicPartition): Promise<{ offset: number; metadata?: string }> {
+  async position(at: TopicPartition): Promise<Position> {
     const { log, config, onOffsetLost } = this.#options;
     const [committed, start] = await Promise.all([
       log.committed(config.application, at),
       log.startOffset(at),
     ]);
-    if (committed === undefined) return { offset: start };
+    if (committed === undefined) return { offset: start, isStart: true };
     const end = await log.endOffset(at);
     if (committed.offset >= start && committed.offset <= end) return committed;
     if (onOffsetLost === 'stop') {

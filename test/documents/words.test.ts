@@ -1,7 +1,6 @@
 /**
  * Phrases that the docs of the field do not use, in the documents and in the comments of `engine`
- * and `operators`. docs/GLOSSARY.md has the words to use. What is older is a debt that only
- * shrinks.
+ * and `operators`. docs/GLOSSARY.md has the words to use.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,15 +20,6 @@ const phrases: readonly (readonly [phrase: RegExp, better: string])[] = [
   [/\bthe (?:record|key|unit|cycle|batch) at hand\b/gi, 'the current one'],
 ];
 
-/** Uses that older documents may have, at most: a number is only ever lowered. */
-const debts: Readonly<Record<string, number>> = {
-  'CHANGELOG.md': 5,
-  'bench/README.md': 0,
-  'docs/decisions': 5,
-  engine: 10,
-  operators: 5,
-};
-
 const files = execFileSync('git', ['ls-files', '*.md', 'engine', 'operators'], {
   cwd: root,
   encoding: 'utf8',
@@ -37,24 +27,19 @@ const files = execFileSync('git', ['ls-files', '*.md', 'engine', 'operators'], {
 
 const comments = (text: string) => (text.match(/\/\*[\s\S]*?\*\/|\/\/.*/g) ?? []).join('\n');
 
-/** The debt that a file belongs to; '' for a file without one. */
-const debtOf = (file: string) =>
-  Object.keys(debts).find((debt) => file === debt || file.startsWith(`${debt}/`)) ?? '';
-
 function usesIn(text: string): string[] {
   return phrases.flatMap(([phrase, better]) =>
     [...text.matchAll(phrase)].map(({ 0: found }) => `"${found}": ${better}`),
   );
 }
 
-const uses = new Map<string, string[]>();
-for (const file of files) {
-  if (!/\.(?:md|ts|cc|h)$/.test(file) || file.startsWith('bench/results/')) continue;
-  const text = readFileSync(join(root, file), 'utf8');
-  const found = usesIn(file.endsWith('.md') ? text : comments(text));
-  const debt = debtOf(file);
-  uses.set(debt, [...(uses.get(debt) ?? []), ...found.map((use) => `${file}: ${use}`)]);
-}
+const uses = files
+  .filter((file) => /\.(?:md|ts|cc|h)$/.test(file) && !file.startsWith('bench/results/'))
+  .flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const found = usesIn(file.endsWith('.md') ? text : comments(text));
+    return found.map((use) => `${file}: ${use}`);
+  });
 
 test('phrases of the list are found', () => {
   expect(usesIn('It begins anew, and nobody is told.')).toHaveLength(3);
@@ -62,9 +47,5 @@ test('phrases of the list are found', () => {
 });
 
 test('documents and comments do without them', () => {
-  expect(uses.get('')).toEqual([]);
-});
-
-test.each(Object.entries(debts))('%s: the debt does not grow', (debt, most) => {
-  expect((uses.get(debt) ?? []).length).toBeLessThanOrEqual(most);
+  expect(uses).toEqual([]);
 });

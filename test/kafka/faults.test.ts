@@ -207,6 +207,23 @@ describe.skipIf(!(await kafkaAvailable()))('faults', () => {
     expect(await copies()).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
+  test('offsets of the group that the brokers deleted', { timeout: 600_000 }, async () => {
+    const { words, finish, copies } = await job('expired');
+    await write(words, ['a', 'b']);
+    expect(await finish()).toMatchObject({ code: 0 });
+    const args = ['--delete', '--group', 'expired'];
+    const tool = 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand';
+    const { code, stdout, stderr } = await broker.tool(tool, args);
+    expect({ code, stdout, stderr }).toMatchObject({ code: 0 });
+    await write(words, ['c', 'd']);
+    expectFailure(await finish(), 'OFFSETS_MISSING', 'expired-by-word', '--on-offset-lost');
+    expect(await copies()).toEqual(['a', 'b']);
+    const { code: ended, stderr: said } = await finish('--on-offset-lost', 'earliest');
+    expect(ended).toBe(0);
+    expect(said).toContain('the group has lost the offsets of a task');
+    expect(await copies()).toEqual(['a', 'a', 'b', 'b', 'c', 'd']);
+  });
+
   async function deleteBefore({ topic, partition }: TopicPartition, offset: number): Promise<void> {
     const file = join(folder, 'delete.json');
     await writeFile(

@@ -120,6 +120,13 @@ export const logErrors = {
       'records were deleted before they were read, or the topic was created again: restore it, or continue at its start or end (option `onOffsetLost` earliest | latest), which loses the missing records',
     exitCode: 3,
   },
+  OFFSETS_MISSING: {
+    message:
+      'task {task}: the changelog of {store} has records, but the group has no committed offset of {topics}',
+    remedy:
+      'the brokers deleted the offsets of a group that was stopped for too long (offsets.retention.minutes), or the topics were created again: set the offsets of group {application} by the tool of Kafka, start over with `millrace reset`, or read the topics from the start (option `onOffsetLost` earliest), which counts records again that the state has',
+    exitCode: 3,
+  },
   APPEND_FULL: {
     message: '{waiting} records wait to be written; no more are accepted now',
     remedy: 'send again later; if this persists, check the disk or the brokers',

@@ -66,7 +66,7 @@ export class Feed {
     this.endAt = undefined;
   }
 
-  /** Begins anew at an offset. */
+  /** Restarts at an offset. */
   seekBack(from: number, now: number): void {
     this.#batches = [];
     this.#bytes = 0;

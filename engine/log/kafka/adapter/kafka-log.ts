@@ -48,7 +48,7 @@ import { deleteRetentionMs, foreignDeleteRetentionMs, TopicAdmin } from './topic
 import { type ChosenTransport, chooseTransport } from './transport-choice.ts';
 import { Troubles } from './troubles.ts';
 
-/** How long the group is told that a member leaves, ms: a stop waits for it. */
+/** Timeout of the request by which a member leaves the group, ms: a stop waits for it. */
 const leaveMs = 5_000;
 
 export interface KafkaLogOptions extends Partial<Timing> {

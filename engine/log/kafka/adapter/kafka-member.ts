@@ -43,7 +43,7 @@ export interface KafkaMemberOptions {
   readonly calls: ClientCalls;
   /** The scheduler for the member's waits. */
   readonly scheduler: Scheduler;
-  /** Tells the group that it will not be back; undefined where its client does, or nobody shall. */
+  /** Leaves the group for good; undefined if the client does so itself, or if the member stays. */
   readonly goForGood?: (() => Promise<void>) | undefined;
 }
 
@@ -229,7 +229,7 @@ export class KafkaMember implements Member {
     await this.#rejoining;
     for (const change of this.#changes.splice(0)) await change.answer([]);
     await this.#drop(this.#current);
-    // If nobody hears it, its partitions are given away when its session is over.
+    // If the request is lost, its partitions are assigned to others when its session ends.
     await this.#options.goForGood?.().catch(() => {});
     this.#unsubscribe();
   }

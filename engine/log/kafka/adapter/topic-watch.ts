@@ -1,9 +1,9 @@
 /**
- * Looks whether a member's topics and group are those of the beginning, and still open to it. A
- * topic that was deleted and made anew in between has other records at the offsets of before:
- * whoever goes on there passes over records, and no broker says so. A group that may not be read
- * any more is told by the client only when its session is over. Where brokers know no ids of topics
- * (before 2.8), topics that were made anew are not seen.
+ * Checks every two seconds that a member's topics are the ones it started with, and that it may
+ * still use the group. A topic that was deleted and created again has other records at the same
+ * offsets: a reader that continues there skips records, and no broker reports it. The client itself
+ * reports a lost right on the group only when the session ends. Brokers before 2.8 have no topic
+ * ids, so there a topic that was created again is not noticed.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import { after } from '../../../base/timing.ts';
