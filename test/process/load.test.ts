@@ -1,6 +1,6 @@
 /** `load`: a bounded run with a manifest; the same night again does nothing. */
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -102,4 +102,16 @@ test('a load that is interrupted says how far it came, and writes no manifest', 
   expect(stderr).toMatch(/^error LOAD_INTERRUPTED: the load was interrupted after \d+ rows/m);
   expect(code).toBe(1);
   await expect(readFile(file, 'utf8')).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('a load of standard input is refused before anything is read', async () => {
+  const folder = await emptyFolder();
+  const data = join(folder, 'data');
+  const { code, stderr } = await millrace(
+    ...['load', '--manifest', join(folder, 'manifest.json'), '--data', data],
+    ...['--input', '-', '--mapping', 'sample'],
+  );
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^error USAGE: `load` reads files: standard input has no name/m);
+  await expect(access(data)).rejects.toMatchObject({ code: 'ENOENT' });
 });

@@ -91,10 +91,14 @@ export interface Manifest {
 }
 
 export async function load(options: LoadOptions): Promise<void> {
-  if (inputGroups(options.tokens).length === 0 && options.sources === undefined) {
+  const groups = inputGroups(options.tokens);
+  if (groups.length === 0 && options.sources === undefined) {
     throw new MillraceError('USAGE', {
       problem: '`load` needs --input with --mapping, or --sources',
     });
+  }
+  if (groups.some(({ inputs }) => inputs.includes(standardInput))) {
+    throw new MillraceError('USAGE', { problem: '`load` reads files: standard input has no name' });
   }
   let begin: Begin | undefined;
   const mappingOf = mappingsOnce();
@@ -194,9 +198,6 @@ async function beginOf(
   sources: readonly FileInput[],
   corrected: readonly CorrectedNight[],
 ): Promise<Begin> {
-  if (sources.some(({ files }) => files.includes(standardInput))) {
-    throw new MillraceError('USAGE', { problem: '`load` reads files: standard input has no name' });
-  }
   const known = new Set((await filesKnown(log, application)).keys());
   const night = await beginNight(log, application, sources);
   return { corrected, night, sources, deadLetters: await endOf(log, application), known };
