@@ -63,6 +63,8 @@ export class Assignment {
    * retried.
    */
   #change: AssignmentChange | undefined;
+  /** Assigned partitions without a committed offset when they were assigned. */
+  readonly #started = new Set<string>();
   /** Revoked partitions, until it was checked that their topics still exist. */
   #taken: TopicPartition[] = [];
   #assignedOnce = false;
@@ -191,12 +193,11 @@ export class Assignment {
   async #assigned(change: AssignmentChange): Promise<void> {
     for (const at of change.partitions) this.#checkPlanned(at);
     const read = new Set(this.#options.planned.flatMap(({ topics }) => topics));
-    const positions = await Promise.all(
-      change.partitions
-        .filter(({ topic }) => read.has(topic))
-        .map(async (at) => ({ ...at, ...(await this.#opener.position(at)) })),
-    );
-    if (commitModelOf(this.#options.member).hasOthers) await this.#checkNew(positions);
+    const sources = change.partitions.filter(({ topic }) => read.has(topic));
+    const find = () =>
+      Promise.all(sources.map(async (at) => ({ ...at, ...(await this.#opener.position(at)) })));
+    let positions = await find();
+    if (await this.#areStale(positions)) positions = await find();
     // Another member may have them by now.
     if (change.holds?.() === false) return;
     for (const at of change.partitions) this.#owned.set(keyOf(at), at);
@@ -205,14 +206,21 @@ export class Assignment {
     this.#openOwned();
   }
 
-  /** Checks the tasks of whose sources none has a committed offset. */
-  async #checkNew(positions: readonly (TopicPartition & Position)[]): Promise<void> {
-    const started = new Set(positions.filter(({ isStart }) => isStart === true).map(keyOf));
-    if (started.size === 0) return;
-    const tasks = this.#options.planned.filter(({ topics, partition }) =>
-      topics.every((topic) => started.has(keyOf({ topic, partition }))),
-    );
-    for (const task of tasks) await this.#opener.checkNew(task);
+  /** Checks the tasks of whose sources none has a committed offset; true if there is one now. */
+  async #areStale(positions: readonly (TopicPartition & Position)[]): Promise<boolean> {
+    if (!commitModelOf(this.#options.member).hasOthers) return false;
+    for (const { topic, partition, isStart } of positions) {
+      const key = keyOf({ topic, partition });
+      if (isStart === true) this.#started.add(key);
+      else this.#started.delete(key);
+    }
+    const isGiven = new Set(positions.map(keyOf));
+    const tasks = this.#options.planned.filter(({ topics, partition }) => {
+      const keys = topics.map((topic) => keyOf({ topic, partition }));
+      return keys.every((key) => this.#started.has(key)) && keys.some((key) => isGiven.has(key));
+    });
+    for (const task of tasks) if (await this.#opener.isBehind(task)) return true;
+    return false;
   }
 
   async #revoked(change: AssignmentChange): Promise<void> {

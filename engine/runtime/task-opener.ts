@@ -62,6 +62,8 @@ export function goesOnAfter(error: MillraceError, policy: OffsetLost = 'stop'): 
  * loading, ms.
  */
 const staleOffsetsMs = 60_000;
+/** How long a coordinator that has just started may return no offset at all, ms. */
+const noOffsetsMs = 10_000;
 const askAgainMs = 250;
 /** Maximal number of wipes while one task is opened: freshly restored state should be intact. */
 const wipedAtOpening = 2;
@@ -105,6 +107,8 @@ export class TaskOpener {
   readonly #options: TaskOpenerOptions;
   /** Undefined where the log keeps them beside the offsets. */
   readonly #kept: KeptTimes | undefined;
+  /** When the group is no longer asked for missing offsets, on the monotonic clock, ms. */
+  #waitsUntil: number | undefined;
 
   constructor(options: TaskOpenerOptions) {
     const { log, config } = options;
@@ -241,28 +245,49 @@ export class TaskOpener {
 
   /**
    * Checks a task of whose sources the group has no offset, before anything is processed: read from
-   * the start, they would count records again that the state has. Throws OFFSETS_MISSING if its
-   * changelogs have records, unless the policy allows that.
+   * the start, they would count records again if its changelogs have any. Then it asks the group
+   * again for a while, and throws OFFSETS_MISSING unless the policy allows to continue. Returns
+   * true if the group has an offset now.
    */
-  async checkNew({ taskId, topics, stores, sourceOf, partition }: PlannedTask): Promise<void> {
-    const { log, config, onOffsetLost, observer } = this.#options;
+  async isBehind(task: PlannedTask): Promise<boolean> {
+    const { log, config, onOffsetLost, observer, clock, scheduler } = this.#options;
     const { application } = config;
+    const { taskId, topics, partition } = task;
+    const store = await this.#storeWithRecords(task);
+    if (store === undefined) return false;
+    this.#waitsUntil ??= clock.monotonic() + noOffsetsMs;
+    while (clock.monotonic() < this.#waitsUntil) {
+      for (const topic of topics) {
+        if ((await log.committed(application, { topic, partition })) !== undefined) return true;
+      }
+      await scheduler.sleep(askAgainMs);
+    }
+    if (onOffsetLost !== 'earliest') {
+      throw new MillraceError('OFFSETS_MISSING', {
+        ...{ task: taskId, store, topics: topics.join(', '), application },
+      });
+    }
+    observer.on('offsetsMissing', { task: taskId, store, topics });
+    return false;
+  }
+
+  /** A store of a task whose changelog has records. */
+  async #storeWithRecords({
+    stores,
+    sourceOf,
+    partition,
+  }: PlannedTask): Promise<string | undefined> {
+    const { log, config } = this.#options;
     for (const store of stores) {
       if (sourceOf.has(store)) continue;
-      const at = { topic: changelogTopic(application, store), partition };
+      const at = { topic: changelogTopic(config.application, store), partition };
       const [start, end] = await Promise.all([log.startOffset(at), log.endOffset(at)]);
       // A commit that was aborted leaves an end, but nothing to read.
-      if (start === end || (await log.read(at, start, { records: 1, once: true })) === undefined) {
-        continue;
+      if (start < end && (await log.read(at, start, { records: 1, once: true })) !== undefined) {
+        return store;
       }
-      if (onOffsetLost !== 'earliest') {
-        throw new MillraceError('OFFSETS_MISSING', {
-          ...{ task: taskId, store, topics: topics.join(', '), application },
-        });
-      }
-      observer.on('offsetsMissing', { task: taskId, store, topics });
-      return;
     }
+    return undefined;
   }
 
   /** The group's committed offsets of a task's sources, with the ledger. */

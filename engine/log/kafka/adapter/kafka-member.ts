@@ -67,6 +67,8 @@ export class KafkaMember implements Member {
   #rejoining: Promise<void> | undefined;
   /** When the group first refused this process; undefined while it is a member. */
   #fatalSince: number | undefined;
+  /** Since its last assignment: a process that is none, or was replaced, leaves no group. */
+  #isMember = false;
   #failure: MillraceError | undefined;
   readonly #watch: TopicWatch | undefined;
 
@@ -117,7 +119,9 @@ export class KafkaMember implements Member {
       bufferBytes: options.bufferBytes,
       idleStopMs: options.maxPollIntervalMs,
       onError: (error) => {
+        if (error.code === kafkaCodes.fencedInstanceId) this.#isMember = false;
         if (error.code !== kafkaCodes.fatal) return memberError(options.calls.brokers, error);
+        this.#isMember = false;
         this.#rejoining ??= this.#rejoin();
         return undefined;
       },
@@ -230,7 +234,7 @@ export class KafkaMember implements Member {
     for (const change of this.#changes.splice(0)) await change.answer([]);
     await this.#drop(this.#current);
     // If the request is lost, its partitions are assigned to others when its session ends.
-    await this.#options.goForGood?.().catch(() => {});
+    if (this.#isMember) await this.#options.goForGood?.().catch(() => {});
     this.#unsubscribe();
   }
 
@@ -275,6 +279,7 @@ export class KafkaMember implements Member {
   #assign(partitions: readonly TopicPartition[], positions: readonly GroupOffset[]): void {
     const { client, pump } = this.#current;
     this.#fatalSince = undefined;
+    this.#isMember = true;
     for (const at of partitions) this.#owned.add(keyOf(at));
     pump.resync();
     for (const position of positions) pump.add(position);
