@@ -70,6 +70,25 @@ static int synced(const char *symbol, int fd) {
 int fsync(int fd) { return synced("fsync", fd); }
 int fdatasync(int fd) { return synced("fdatasync", fd); }
 
+/* A file that was opened with O_DSYNC is on disk when the write returns. */
+static ssize_t through(const char *symbol, int fd, const void *from, size_t length, off_t at) {
+  ssize_t (*next)(int, const void *, size_t, off_t) =
+      (ssize_t (*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, symbol);
+  ssize_t result = next(fd, from, length, at);
+  int error = errno;
+  struct stat about;
+  if (result >= 0 && (fcntl(fd, F_GETFL) & O_DSYNC) != 0) keep(copy_of(fd, &about), &about);
+  errno = error;
+  return result;
+}
+
+ssize_t pwrite(int fd, const void *from, size_t length, off_t at) {
+  return through("pwrite", fd, from, length, at);
+}
+ssize_t pwrite64(int fd, const void *from, size_t length, off_t at) {
+  return through("pwrite64", fd, from, length, at);
+}
+
 /* The number of a file that goes may be another's next. */
 int unlink(const char *path) {
   int (*next)(const char *) = (int (*)(const char *))dlsym(RTLD_NEXT, "unlink");

@@ -307,6 +307,6 @@ test('what cannot be corrected soundly is refused, and nothing is written', asyn
     });
   await refused({ 'b.jsonl': [open('4', 'eve'), open('3', 'bob')] }, /give all files/);
   const joined = [open('1', 'ann'), open('2', 'ann', { anonymous: 'y' })];
-  await refused({ ...given, 'a.jsonl': joined }, /was joined with another/);
+  await refused({ ...given, 'a.jsonl': joined }, /was merged with another/);
   expect(await ends()).toEqual(before);
 }, 600_000);
