@@ -5,7 +5,7 @@ import type { BackendChoice } from '../storage/backends.ts';
 import type { HostConfig, HostPort } from '../task/host-port.ts';
 import { TaskHost } from '../task/task-host.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
-import { spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
+import { endSpawned, spawnThreads, startWorkers, type WorkerHosts } from '../thread/pool.ts';
 
 export class TaskThreads {
   readonly #threads: number;
@@ -41,6 +41,6 @@ export class TaskThreads {
 
   async stop(): Promise<void> {
     await this.#workers?.stop();
-    await this.#spawned?.pool.destroy();
+    if (this.#spawned !== undefined) await endSpawned(this.#spawned);
   }
 }

@@ -76,25 +76,40 @@ export async function startWorkers(options: WorkerOptions): Promise<WorkerHosts>
   const { pool } =
     options.spawned ?? spawnThreads(threads, stateBackend, options.config.memoryBytes);
   const print = fingerprint(topology);
-  const clients = Array.from({ length: threads }, () => {
-    const { port1, port2 } = new MessageChannel();
-    const start: WorkerStart = {
-      ...{ reference, config, stateBackend, fingerprint: print },
-      port: port2,
-    };
-    return new WorkerClient(port1, pool.run(start, { transferList: [port2] }));
-  });
-  const stop = async () => {
-    for (const client of clients) client.stop();
-    await pool.destroy();
-  };
+  const work = { reference, config, stateBackend, fingerprint: print };
+  const clients = Array.from({ length: threads }, () => clientOf(pool, work));
+  const stop = () => stopAll(pool, clients);
   try {
     await Promise.all(clients.map((client) => client.ready));
   } catch (error) {
+    // See endSpawned.
+    await Promise.allSettled(clients.map((client) => client.ready));
     await stop();
     throw error;
   }
   return { hosts: clients.map((client) => client.host), stop };
+}
+
+/**
+ * Ends threads that got no work. They load first: Node 20 aborts the process if a thread is ended
+ * while it requires a module.
+ */
+export async function endSpawned({ pool }: SpawnedThreads): Promise<void> {
+  const clients = pool.threads.map(() => clientOf(pool, undefined));
+  await Promise.allSettled(clients.map((client) => client.ready));
+  await stopAll(pool, clients);
+}
+
+/** Occupies a thread of the pool. @param work of its host; undefined: it has none */
+function clientOf(pool: Piscina, work: WorkerStart['work']): WorkerClient {
+  const { port1, port2 } = new MessageChannel();
+  const start: WorkerStart = { work, port: port2 };
+  return new WorkerClient(port1, pool.run(start, { transferList: [port2] }));
+}
+
+async function stopAll(pool: Piscina, clients: readonly WorkerClient[]): Promise<void> {
+  for (const client of clients) client.stop();
+  await pool.destroy();
 }
 
 /** One thread's share of the process's memory and tasks. */

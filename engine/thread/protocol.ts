@@ -8,12 +8,17 @@ import type { HostConfig, HostPort } from '../task/host-port.ts';
 import type { TopologyReference } from './load-topology.ts';
 
 export interface WorkerStart {
+  /** The host that the thread makes; undefined: it is to load only, and to end with its port. */
+  readonly work: HostStart | undefined;
+  readonly port: MessagePort;
+}
+
+export interface HostStart {
   readonly reference: TopologyReference;
   /** Fingerprint on the main thread; the worker's must be equal. */
   readonly fingerprint: string;
   readonly config: HostConfig;
   readonly stateBackend: BackendChoice;
-  readonly port: MessagePort;
 }
 
 export interface Call {
