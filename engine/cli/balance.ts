@@ -2,9 +2,7 @@
 import { MillraceError } from '../base/errors.ts';
 import type { Summary } from '../runtime/summary.ts';
 
-/**
- * Throws INPUT_REFUSED when rows were read, and not one of them was taken or left out on purpose.
- */
+/** Throws INPUT_REFUSED if rows were read and none of them was accepted or skipped on purpose. */
 export function checkTaken({ sources, counters }: Summary): void {
   const read = sources.reduce((sum, { records }) => sum + records, 0);
   const refused = sources.reduce((sum, { deadLettered }) => sum + deadLettered, 0);

@@ -11,7 +11,7 @@ import type { ShippedApplication } from './shipped-application.ts';
 
 /** Exit code of wrong usage. */
 const usage = 2;
-/** From the end of a command to the end of the process, at most. */
+/** Longest time from the end of a command to the end of the process. */
 const leftOpenMs = 1_000;
 
 /** The program `millrace` without a command. */
@@ -34,15 +34,14 @@ export function addEngineCommands(program: Command, application: ShippedApplicat
   addOperateCommands(program, application);
 }
 
-/** Does what the arguments of the process say, and sets its exit code. To be called once. */
+/** Runs the command of the process's arguments and sets the exit code. Call once. */
 export async function runProgram(program: Command): Promise<void> {
   onUnhandled(process, (error) => {
     process.exit(report(error, process.argv.includes('--stack')));
   });
   endWhenNobodyReads();
   const code = await codeOf(program);
-  // What the brokers were asked cannot be taken back: a run that failed does not wait for the
-  // answer.
+  // Pending requests to brokers cannot be cancelled; a failed run does not wait for their answers.
   if (code !== 0) process.exit(code);
   process.exitCode = 0;
   // Everything is done and printed: timers or connections left open by user code must not delay the

@@ -1,4 +1,4 @@
-/** Options that several commands have. Each call makes a new one. */
+/** Options of several commands. Each call creates a new one. */
 import { InvalidArgumentError, Option } from 'commander';
 import { bytesOf, leastMemoryBytes } from '../base/memory.ts';
 import { ms, portNumber, threadCount } from '../base/settings.ts';
@@ -8,7 +8,7 @@ import { backendNames } from '../storage/backends.ts';
 import { stopWithinMs } from './interrupt.ts';
 import { numberOption } from './number-option.ts';
 
-/** Where HTTP is served when nothing is said. */
+/** Default host of the HTTP server. */
 export const standardPort = 8_080;
 
 export const dataOption = (): Option =>

@@ -1,5 +1,5 @@
 /**
- * `health`: asks a running process how it is; for the checks of containers, which know exit codes.
+ * `health`: queries the health of a running process, for container checks, which use exit codes.
  */
 import { MillraceError, messageOf } from '../base/errors.ts';
 import { type Health, isReady } from '../http/health.ts';
@@ -8,13 +8,13 @@ import { print } from './output.ts';
 export interface HealthOptions {
   readonly http: number;
   readonly httpHost: string;
-  /** A process that restores its state is well, too. */
+  /** A process that is restoring its state is healthy. */
   readonly live?: boolean;
 }
 
 const patienceMs = 4_000;
 
-/** Prints the answer; UNHEALTHY when there is none, or when the process does not run yet. */
+/** Prints the answer. Throws UNHEALTHY without an answer, or if the process is not running yet. */
 export async function health({ http, httpHost, live }: HealthOptions): Promise<void> {
   const host = httpHost === '0.0.0.0' || httpHost === '::' ? '127.0.0.1' : httpHost;
   const address = `http://${host}:${http}/health`;

@@ -1,6 +1,6 @@
 /**
- * The command line for an application of its own: what it adds commands to, and what they are made
- * of. What is public already stands in `millrace` and `millrace/engine`.
+ * The command line for another application: the program to which it adds commands, and their parts.
+ * Everything public is already in `millrace` and `millrace/engine`.
  */
 export { keyTextOf } from '../base/bytes.ts';
 export { type Clock, systemClock } from '../base/clock.ts';

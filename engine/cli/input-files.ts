@@ -43,7 +43,7 @@ async function filesOf(input: string, say: (text: string) => void): Promise<stri
   return data.map((name) => resolve(input, name));
 }
 
-/** The shell does the same for patterns that are not quoted. */
+/** The shell expands unquoted patterns in the same way. */
 async function fitting(input: string): Promise<string[]> {
   const parts = basename(input).split(/([*?])/);
   const source = parts.map((part) =>

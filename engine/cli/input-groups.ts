@@ -1,6 +1,6 @@
 /**
- * `--input` with what belongs to it: several groups of `--input`, `--mapping`, `--topic`, `--key`,
- * `--time` and `--time-format`, told apart by their order on the command line.
+ * `--input` and its options: several groups of `--input`, `--mapping`, `--topic`, `--key`, `--time`
+ * and `--time-format`, separated by their order on the command line.
  */
 import { Option } from 'commander';
 import { MillraceError } from '../base/errors.ts';
@@ -24,8 +24,8 @@ export interface InputToken {
 }
 
 /**
- * Options that tell the order in which they were given. They share one list: take them from one
- * call for each command, and read `tokens` when the command is run.
+ * Options that record their order on the command line. They share one list: create them with one
+ * call per command, and read `tokens` when the command runs.
  */
 export function inputOptions(): {
   readonly tokens: InputToken[];
@@ -46,10 +46,10 @@ interface Growing {
 }
 
 /**
- * The groups. A new one begins with an option that the one before has already, and with `--input`
- * behind another option of a group that has input. What a group leaves out is as in the one before.
- * Groups that differ in their input alone are one. Throws USAGE where standard input is given
- * twice.
+ * The groups. A new group starts with an option that the current one already has, and with
+ * `--input` after another option of a group that has input. A group inherits missing options from
+ * the previous one. Groups that differ only in their input are merged. Throws USAGE if standard
+ * input is given twice.
  */
 export function inputGroups(tokens: readonly InputToken[]): InputGroup[] {
   const groups: Growing[] = [];
@@ -82,10 +82,7 @@ function inherited(groups: readonly Growing[]): InputGroup[] {
   });
 }
 
-/**
- * A mapping says all; without one, the fields of key and time are as before where they are left
- * out.
- */
+/** A mapping determines everything. Without one, missing fields of key and time are inherited. */
 function following(before: Growing['told'], told: Growing['told']): Growing['told'] {
   if (Object.keys(told).length === 0) return before;
   const isOther = told.mapping !== undefined || before.mapping !== undefined;

@@ -1,6 +1,4 @@
-/**
- * Commands that look, and change nothing: describe, query, topics, health, config, sources, schema.
- */
+/** Read-only commands: describe, query, topics, health, config, sources, schema. */
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { MillraceError } from '../base/errors.ts';
@@ -27,7 +25,10 @@ import {
 } from './sources-command.ts';
 import { type TopicsPlanOptions, topicsPlan } from './topics-plan.ts';
 
-/** As in serde/schemas/compatibility.ts, which the other commands need not load. */
+/**
+ * The levels of serde/schemas/compatibility.ts, repeated here so that other commands need not load
+ * it.
+ */
 const levels = [
   'backward',
   'backward-transitive',

@@ -1,4 +1,4 @@
-/** The commands that look at what a run left: describe, query, topics, dead-letters. */
+/** The commands that read the results of a run: describe, query, topics, dead-letters. */
 import { resolve } from 'node:path';
 import { keyTextOf } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
@@ -73,14 +73,17 @@ export async function topics(options: KeptOptions): Promise<void> {
 }
 
 export interface ReadOptions extends KeptOptions {
-  /** Whose topology says how the records are written; default: what ran last in the data folder. */
+  /**
+   * The application whose topology decodes the records; default: the one that ran last in the data
+   * folder.
+   */
   readonly module?: string;
   readonly partition?: number;
   /** First offset of each partition. */
   readonly from: number;
-  /** Records at most; default: all that are there when the reading begins. */
+  /** Records at most; default: all that exist when reading starts. */
   readonly limit?: number;
-  /** Whose dead letters; default: those of what ran last in the data folder. */
+  /** The application of the dead letters; default: the one that ran last in the data folder. */
   readonly application?: string;
 }
 
@@ -135,9 +138,8 @@ function cutOff(limit: number): string {
 const recordsPerRead = 1_000;
 
 /**
- * Every record of the partitions from `options.from` on, up to where they end now: what comes while
- * they are read is not waited for, and gaps (compaction, marks of transactions, what was aborted)
- * are passed over.
+ * Every record of the partitions from `options.from` to their current ends. Records written
+ * meanwhile are not included; gaps (compaction, transaction markers, aborted records) are skipped.
  */
 async function* recordsOf(
   log: Log,
@@ -178,7 +180,9 @@ async function* recordsOf(
   }
 }
 
-/** How the application that ran last writes a topic; undefined when its topology does not say. */
+/**
+ * How the application that ran last encodes a topic; undefined if its topology does not define it.
+ */
 async function serdesOf(
   name: string,
   { data, module }: ReadOptions,
@@ -191,7 +195,7 @@ async function serdesOf(
   return serdesIn(await loadTopology(reference), name);
 }
 
-/** The log of the data folder, or Kafka where brokers are named or the application ran there. */
+/** The log of the data folder, or Kafka if brokers are given or the application ran there. */
 async function withLog(options: KeptOptions, use: (log: Log) => Promise<void>): Promise<void> {
   const log = await openInspected(options);
   try {

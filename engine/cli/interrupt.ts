@@ -1,12 +1,12 @@
 /**
- * Ctrl-C and SIGTERM: the first one asks the run to finish its cycle, the second one leaves at
- * once. So does the end of the deadline, whatever user code waits for: what was not committed is
- * read again by the next start.
+ * Ctrl-C and SIGTERM: the first signal asks the run to finish its cycle; the second ends the
+ * process at once. So does the end of the deadline, whatever user code waits for. The next start
+ * reads uncommitted records again.
  */
 
-/** Exit code of a process that left on a signal. */
+/** Exit code of a process ended by a signal. */
 const interrupted = 130;
-/** More than a commit may take (15 s), less than orchestrators mostly give a process. */
+/** More than the limit of a commit (15 s), less than the grace period of most orchestrators. */
 export const stopWithinMs = 20_000;
 
 /** @param withinMs from the first signal to the end of the process, at most */
@@ -27,13 +27,13 @@ export function onInterrupt(say: (text: string) => void, withinMs = stopWithinMs
   return controller.signal;
 }
 
-/** For so long after a signal a start that is under way may come to its end, ms. */
+/** How long a start in progress may continue after a signal, ms. */
 const startEndsWithinMs = 1_000;
 
 /**
- * A start may wait for brokers, restore state or convert a folder for long; it has read nothing
- * that would have to be committed. Until the answer is called, a signal ends the process about a
- * second later, as a stop that is done.
+ * A start may take long: it may wait for brokers, restore state or convert a folder. It has read
+ * nothing that must be committed. Until the returned function is called, a signal ends the process
+ * about a second later, like a completed stop.
  */
 export function whileStarting(signal: AbortSignal, say: (text: string) => void): () => void {
   let timer: NodeJS.Timeout | undefined;

@@ -24,7 +24,7 @@ export interface KafkaFlags {
   readonly advertise?: string;
 }
 
-/** Names the file when no option does. */
+/** Names the file if no option does. */
 const fileVariable = 'MILLRACE_KAFKA_CONFIG';
 
 export function addKafkaOptions(command: Command): Command {
@@ -59,7 +59,7 @@ export function addKafkaOptions(command: Command): Command {
     .option('--commit-interval <ms>', 'on Kafka, from one commit to the next');
 }
 
-/** Undefined when neither options nor environment nor file name a broker. */
+/** Undefined if neither options nor environment nor file name a broker. */
 export async function kafkaConfiguration(
   options: KafkaFlags,
 ): Promise<KafkaConfiguration | undefined> {
@@ -90,7 +90,7 @@ async function contentOf(file: string): Promise<unknown> {
   }
 }
 
-/** `config`: what a run with these options, this environment and this file is configured to. */
+/** `config`: the configuration of a run with these options, this environment and this file. */
 export async function showConfiguration(
   options: KafkaFlags & { readonly json?: boolean },
 ): Promise<void> {

@@ -1,7 +1,4 @@
-/**
- * What ran in a data directory, opened for the questions that are asked of it; it may run
- * meanwhile.
- */
+/** The last application of a data directory, opened for questions; it may be running meanwhile. */
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import { openAnyLog } from '../embed/any-log.ts';
@@ -29,9 +26,9 @@ export interface KeptOptions extends KafkaFlags {
 }
 
 /**
- * Log and state of whatever ran last: those of the process that runs, if there is one; else they
- * are opened, and nothing is run. On Kafka the state is read from the changelogs, as processes
- * elsewhere may have shares of it.
+ * Log and state of the application that ran last: those of the running process, if there is one;
+ * otherwise they are opened without running anything. On Kafka the state is read from the
+ * changelogs, because other processes may hold parts of it.
  */
 export async function withApplication<T>(
   options: KeptOptions,
@@ -58,7 +55,7 @@ export async function withApplication<T>(
   const running = await runningProcess(env);
   if (running !== undefined) return use({ ...running, reference });
   if (file.log !== undefined) return look(await openAnyLog({ env, application, log: file.log }));
-  // It says what is missing where there is no log.
+  // Without a log, its error says what is missing.
   await (await openKeptLog(env, application)).close();
   const execution = await execute({ env, reference, application, threads: 0, answers: false });
   try {
@@ -68,7 +65,7 @@ export async function withApplication<T>(
   }
 }
 
-/** The log of the data directory, also while a process runs there, or Kafka. */
+/** The log of the data directory, even while a process runs there, or Kafka. */
 export async function openInspected(options: KeptOptions): Promise<Log> {
   const env = environment(options.data);
   const file = await knownApplication(env);
@@ -84,8 +81,8 @@ export async function openInspected(options: KeptOptions): Promise<Log> {
 }
 
 /**
- * Asks the process that runs in the data folder to write, or writes to its log while nothing runs;
- * on Kafka, beside it.
+ * Asks the process that runs in the data folder to write. If none runs, writes to its log directly;
+ * on Kafka always directly.
  * @param options.application whose; default: what ran last in the data folder
  */
 export async function withWrittenLog<T>(
@@ -132,7 +129,7 @@ function openWritten(
   return openKeptLog(env, application);
 }
 
-/** Kafka as it was named, or where the application ran last. */
+/** Kafka at the given brokers, or at those of the last run. */
 export async function kafkaOf(
   options: KafkaFlags,
   file: ApplicationFile | undefined,
@@ -142,7 +139,7 @@ export async function kafkaOf(
   return (await kafkaConfiguration({ ...options, brokers: file.kafka.brokers }))?.settings;
 }
 
-/** Changelog records from which on it is worth a line. */
+/** Number of changelog records from which a restore is reported. */
 const worthSaying = 100_000;
 
 function restoreLine(): (task: string, store: string, done: number, total: number) => void {

@@ -1,4 +1,4 @@
-/** `describe --live`: how time stands in the process that runs in a data folder. */
+/** `describe --live`: the state of time in the process that runs in a data folder. */
 import { days, hours, minutes } from '../base/duration.ts';
 import { MillraceError } from '../base/errors.ts';
 import { environment, readApplication } from '../embed/environment.ts';
@@ -80,7 +80,7 @@ const units = [
   ['s', 1_000],
 ] as const;
 
-/** A duration in its greatest unit, with one place behind the point. */
+/** A duration in its greatest unit, with one decimal. */
 function span(ms: number | null): string {
   if (ms === null) return '-';
   const [name, size] = units.find(([, least]) => ms >= least) ?? (['ms', 1] as const);

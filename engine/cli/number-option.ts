@@ -10,7 +10,7 @@ import { checkSetting, type Rule } from '../base/settings.ts';
 export function numberOption(flags: string, about: string, rule: Rule): Option {
   const field = flags.split(' ')[0] as string;
   return new Option(flags, about).argParser((text: string) => {
-    // Not 1e3, 0x10 or an empty text: what looks like a slip is one.
+    // Refuses 1e3, 0x10 and an empty text, which are probably mistakes.
     const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
     return checkSetting(field, value, rule);
   });

@@ -1,4 +1,4 @@
-/** Commands that change what runs, or what it left: pause, resume, reset, dead-letters. */
+/** Commands that change an application or its data: pause, resume, reset, dead-letters. */
 import type { Command } from 'commander';
 import { dataOption, jsonOption } from './common-options.ts';
 import { deadLetters, type ReadOptions } from './inspect.ts';

@@ -1,6 +1,4 @@
-/**
- * How the command line prints: tables for people, JSON when asked for, errors with their remedy.
- */
+/** Output of the command line: tables for people, JSON on request, errors with their remedy. */
 import { isMillraceError, messageOf } from '../base/errors.ts';
 import { inFlags } from './setting-flags.ts';
 
@@ -13,7 +11,7 @@ export function endWhenNobodyReads(): void {
     if (error.code === 'EPIPE') process.exit();
     throw error;
   });
-  // A run continues if the reader of its messages is gone.
+  // A run continues if the reader of its messages has closed the output.
   process.stderr.on('error', () => {});
 }
 
@@ -25,13 +23,13 @@ export function printJson(value: unknown): void {
   print(jsonText(value, 2));
 }
 
-/** JSON in which a Map stands as an object. */
+/** JSON in which a Map is written as an object. */
 export function jsonText(value: unknown, indent?: number): string {
   const plain = (_: string, one: unknown) => (one instanceof Map ? Object.fromEntries(one) : one);
   return JSON.stringify(value, plain, indent);
 }
 
-/** A JSON array, item by item as they come. */
+/** A JSON array, written item by item as items arrive. */
 export async function printJsonList(items: AsyncIterable<unknown>): Promise<void> {
   let before = '[';
   for await (const item of items) {
@@ -41,7 +39,7 @@ export async function printJsonList(items: AsyncIterable<unknown>): Promise<void
   print(before === '[' ? '[]' : ']');
 }
 
-/** Columns side by side; numbers to the right. */
+/** A table; numbers are aligned to the right. */
 export function table(header: readonly string[], rows: readonly (readonly unknown[])[]): string {
   const lines = [header, ...rows].map((row) => row.map(String));
   const widths = header.map((_, i) => Math.max(...lines.map((line) => line[i]?.length ?? 0)));

@@ -1,6 +1,5 @@
 /**
- * `pause` and `resume`: in the process that runs, for the next start, or for all processes on
- * Kafka.
+ * `pause` and `resume`: in the running process, for the next start, or for all processes on Kafka.
  */
 import type { Command } from 'commander';
 import { count } from '../base/settings.ts';
@@ -53,7 +52,7 @@ export async function pauseCommand(pause: boolean, options: PauseOptions): Promi
   else print(`${application}: ${pausedText(paused)}${when}`);
 }
 
-/** Without a topology all topics of the log may be meant. */
+/** Without a topology any topic of the log is allowed. */
 async function check(
   log: Log,
   application: string,

@@ -1,4 +1,4 @@
-/** `plan`: what becomes of everything deployed when a topology is started, before anything is. */
+/** `plan`: the effect of starting a topology on everything deployed, without starting it. */
 import { stat } from 'node:fs/promises';
 import { MillraceError } from '../base/errors.ts';
 import { openAnyLog } from '../embed/any-log.ts';
@@ -43,9 +43,7 @@ export interface Planned {
   readonly changes: readonly Change[];
 }
 
-/**
- * What would happen to the deployed state; if a process runs there, it is asked and keeps running.
- */
+/** What would happen to the deployed state. A running process is queried and keeps running. */
 export async function plannedChanges(
   topology: Topology,
   options: Omit<PlanOptions, 'json' | 'orphan'>,
@@ -69,7 +67,7 @@ export async function plannedChanges(
   }
 }
 
-/** Those that lose state. @param left stores that may be left behind */
+/** The changes that drop state. @param left stores that may be left behind */
 export function lostBy(changes: readonly Change[], left: readonly string[] = []): Change[] {
   return changes.filter(
     ({ name, verdict }) => verdict === 'refuse' || (verdict === 'orphan' && !left.includes(name)),
@@ -85,7 +83,7 @@ async function deployedLog(application: string, options: PlanOptions): Promise<L
   if (kafka !== undefined || log !== undefined) {
     return openAnyLog({ env, application, kafka, ...(kafka === undefined && { log }) });
   }
-  // Where nothing has run, nothing is made either.
+  // If nothing has run here, nothing is created.
   const ran = await stat(env.logDirectory).then(
     () => true,
     () => false,

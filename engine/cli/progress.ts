@@ -1,12 +1,11 @@
 /**
- * The progress bar of a bounded run, on standard error; a line now and then when that is no
- * terminal.
+ * The progress bar of a bounded run, on standard error; without a terminal, a line at intervals.
  */
 import { MultiBar, Presets } from 'cli-progress';
 import type { Observer } from '../base/events.ts';
 import type { Summary } from '../runtime/summary.ts';
 
-/** Between two lines when there is no terminal, ms. */
+/** Interval of lines without a terminal, ms. */
 const lineEveryMs = 5_000;
 
 export interface Progress {

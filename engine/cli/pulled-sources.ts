@@ -1,4 +1,6 @@
-/** The file of `--sources`: read, checked as a whole, and made into connectors. docs/SOURCES.md. */
+/**
+ * Reads the file of `--sources`, checks it as a whole and creates the connectors. docs/SOURCES.md.
+ */
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { systemClock } from '../base/clock.ts';
@@ -31,18 +33,18 @@ import { type FileInput, rowMap, topicOf, topicRead } from './topic-input.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What a source is made of. */
+/** The parts of a source. */
 export interface PulledSource {
   readonly name: string;
   readonly spec: SourceSpec;
   readonly puller: Puller;
   readonly topic: Topic<unknown, unknown>;
-  /** Name or path of its mapping, where it has one. */
+  /** Name or path of its mapping, if it has one. */
   readonly mapping: string | undefined;
   map(fields: Fields, id: string): Mapped<unknown, unknown>;
 }
 
-/** Every mistake in the file, each with its path. Throws CONFIG_INVALID where it is not JSON. */
+/** Every mistake in the file, each with its path. Throws CONFIG_INVALID if the file is not JSON. */
 export async function lintSources(
   file: string,
   application: ShippedApplication,
@@ -118,7 +120,7 @@ const secrets: Secrets = {
   env: process.env,
   readFile: (path) => readFile(path, 'utf8'),
   writeFile: async (path, text) => {
-    // Whole or not at all: the secret before may be worth nothing any more.
+    // Written atomically: the previous secret may already be invalid.
     const fresh = `${path}.${randomUUID()}`;
     try {
       await writeFile(fresh, text, { mode: 0o600, flush: true });
@@ -138,7 +140,7 @@ export interface PulledOptions {
   warn(text: string): void;
 }
 
-/** What the sources are made of, in the order of the file. */
+/** The parts of the sources, in the order of the file. */
 export async function pulledSources(
   specs: SourceSpecs,
   options: PulledOptions,

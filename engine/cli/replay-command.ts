@@ -1,4 +1,4 @@
-/** `dead-letters replay`: in the process that runs, in what ran last, or on Kafka. */
+/** `dead-letters replay`: in the running process, in the log of the last run, or on Kafka. */
 import type { Command } from 'commander';
 import type { RowMappings } from '../connect/row-mapping.ts';
 import { answerReplay, type ReplayQuestion } from '../embed/answer-replay.ts';

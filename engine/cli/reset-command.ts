@@ -1,4 +1,4 @@
-/** `reset`: shows what an application would forget, and with --yes does it. */
+/** `reset`: shows what would be deleted of an application, and deletes it with --yes. */
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -47,7 +47,7 @@ export async function resetCommand(options: ResetCommandOptions): Promise<void> 
       const given = { log, application, topology, to };
       if (options.yes !== true) return planReset(given);
       const planned = await reset(given);
-      // It would be wiped at the next start: it is of before.
+      // The next start would delete it anyway, because it predates the reset.
       await rm(env.stateDirectory, { recursive: true, force: true });
       return planned;
     },

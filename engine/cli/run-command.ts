@@ -25,15 +25,15 @@ import type { ShippedApplication } from './shipped-application.ts';
 import { type TimeFlags, timeSettings } from './time-flags.ts';
 import { checkNames, groupSources, mappedSource, topicOf } from './topic-input.ts';
 
-/** Number of changelog records from which on a restore is reported. */
+/** Number of changelog records from which a restore is reported. */
 const worthSaying = 10_000;
 
 export interface RunOptions extends KafkaFlags, TimeFlags {
-  /** From the first signal to the end, at most, ms. */
+  /** Longest time from the first signal to the end of the process, ms. */
   readonly stopWithin?: number;
   /** The inputs: see input-groups.ts. */
   readonly tokens: readonly InputToken[];
-  /** File of sources that are pulled from (docs/SOURCES.md). */
+  /** File of the pulled sources (docs/SOURCES.md). */
   readonly sources?: string;
   readonly onOffsetLost?: OffsetLost;
   readonly data: string;
@@ -116,7 +116,7 @@ export async function run(
   }
 }
 
-/** Says how far a long restore is; one of a moment is not worth a line. */
+/** Reports the progress of a long restore; short ones are not reported. */
 function restoreLines(say: (text: string) => void): Observer {
   const watch = new RestoreWatch(systemClock);
   return {
@@ -128,7 +128,10 @@ function restoreLines(say: (text: string) => void): Observer {
   };
 }
 
-/** By a mapping the rows of `--input` become its records; else they are records of one topic. */
+/**
+ * A mapping turns the rows of `--input` into its records. Without one, rows are records of one
+ * topic.
+ */
 async function sourcesOf(
   reference: TopologyReference,
   options: RunOptions,

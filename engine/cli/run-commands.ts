@@ -86,7 +86,7 @@ function addRun(program: Command, application: ShippedApplication): void {
     );
 }
 
-/** What is read, and how its rows become records; several groups of these may be given. */
+/** The inputs and how their rows become records; several groups are allowed. */
 function addInput(command: Command, ran: ReturnType<typeof inputOptions>): Command {
   return command
     .addOption(
@@ -151,7 +151,7 @@ function addDev(program: Command, application: ShippedApplication): void {
     .addOption(httpHostOption())
     .addOption(logLevelOption())
     .action(async (module: string, options: DevOptions) => {
-      // Loaded here: the other commands need no compiler.
+      // Loaded on demand, because the other commands need no compiler.
       const { dev } = await import('../../engine/cli/dev/dev.ts');
       const code = await dev(
         module,

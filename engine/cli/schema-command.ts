@@ -1,7 +1,4 @@
-/**
- * `schema check`: whether a schema may take the place of the one that is in use, before it is
- * deployed.
- */
+/** `schema check`: whether a schema may replace the one in use, before it is deployed. */
 import { readFile } from 'node:fs/promises';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import {
@@ -15,7 +12,7 @@ import { print, printJson } from './output.ts';
 export interface SchemaCheckOptions {
   /** Files with the schemas in use, oldest first. */
   readonly against?: readonly string[];
-  /** The registry that has it. */
+  /** The registry that holds it. */
   readonly registry?: string;
   readonly subject?: string;
   readonly type?: 'avro' | 'json' | 'protobuf';
@@ -31,7 +28,7 @@ const typeOf: Readonly<Record<string, SchemaType>> = {
   proto: 'PROTOBUF',
 };
 
-/** Ends with an error of the catalogue, and so with another code than 0, when something breaks. */
+/** Throws an error of the catalogue if something breaks, so the exit code is not 0. */
 export async function schemaCheck(file: string, options: SchemaCheckOptions): Promise<void> {
   const { against, registry, subject, level } = options;
   if ((against === undefined) === (registry === undefined)) {
@@ -79,7 +76,7 @@ interface SchemaInUse {
   readonly schema: string;
 }
 
-/** The newest one of the registry, or all, oldest first; secrets come by the environment. */
+/** The newest schema of the registry, or all, oldest first. Secrets come from the environment. */
 function registered(options: SchemaCheckOptions, type: SchemaType): readonly SchemaInUse[] {
   const { registry = '', subject = '', level } = options;
   const { SCHEMA_REGISTRY_USERNAME: username, SCHEMA_REGISTRY_PASSWORD: password } = process.env;

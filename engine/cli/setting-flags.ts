@@ -1,6 +1,6 @@
 /**
- * Errors name settings as in the API (option `onOffsetLost`); users of the command line know them
- * by their flags (--on-offset-lost).
+ * Errors name settings as in the API (option `onOffsetLost`). For users of the command line they
+ * are replaced by flags (--on-offset-lost).
  */
 export const settingFlags: Readonly<Record<string, string>> = {
   brokers: '--brokers',
@@ -18,7 +18,7 @@ export const settingFlags: Readonly<Record<string, string>> = {
   timeFormat: '--time-format',
 };
 
-/** A text of an error with the flags of the settings that it names. */
+/** The text of an error with setting names replaced by flags. */
 export function inFlags(text: string): string {
   return text.replace(/\boption `(\w+)`/g, (named, name: string) => settingFlags[name] ?? named);
 }

@@ -1,18 +1,18 @@
 /**
- * The application that the command line is shipped with: what the engine's own commands need of it.
- * It is given by the program that puts both together.
+ * The application shipped with the command line, as far as the engine's commands need it. The
+ * program that combines both provides it.
  */
 import type { RowMappings } from '../connect/row-mapping.ts';
 
 export interface ShippedApplication {
-  /** Of `--mapping`, of `--sources`, and of rows that a replay puts through their mapping again. */
+  /** For `--mapping`, for `--sources`, and for rows that a replay maps again. */
   readonly mappings: RowMappings;
-  /** Its topology, on which `sources test` tries a source unless another is named. */
+  /** Its topology, the default of `sources test`. */
   readonly module: string;
-  /** The program of one version that `dev` runs: it calls `serveVersion`. */
+  /** The program that `dev` runs for each version; it calls `serveVersion`. */
   readonly versionProgram: URL;
   /**
-   * Checks what the file of `--sources` holds beside them.
+   * Checks the other fields in the file of `--sources`.
    * @throws CONFIG_INVALID with the first mistake
    */
   checkBesideSources(others: Readonly<Record<string, unknown>>): void;

@@ -1,6 +1,6 @@
 /**
- * `sources lint`, `sources test`: checks the file of `--sources`; fetches from one and shows what
- * comes of it.
+ * `sources lint` checks the file of `--sources`. `sources test` fetches from one source and shows
+ * the result.
  */
 import { MillraceError } from '../base/errors.ts';
 import { recordsOf } from '../connect/file-options.ts';
@@ -22,12 +22,12 @@ export interface SourcesOptions {
 
 export interface TestOptions extends SourcesOptions {
   readonly sources: string;
-  /** A topology that the source is for; default that of the application. */
+  /** The topology that reads the source; default: that of the application. */
   readonly module?: string;
   readonly limit: number;
 }
 
-/** Every mistake, with its path; they are the error. */
+/** Throws an error that lists every mistake with its path. */
 export async function lintCommand(
   file: string,
   { json }: SourcesOptions,
@@ -51,7 +51,7 @@ export async function lintCommand(
   if (about.length > 0) print(table(['source', 'kind', 'mapping', 'when'], about));
 }
 
-/** What became of the rows that were fetched. */
+/** The outcome of the fetched rows. */
 interface Tested {
   readonly source: string;
   rows: number;
@@ -62,7 +62,7 @@ interface Tested {
   readonly skipped: Record<string, number>;
 }
 
-/** Fetches from the start, for real; nothing is written, and no position is kept. */
+/** Fetches from the real source, from the start; writes nothing and stores no position. */
 export async function testCommand(
   name: string,
   options: TestOptions,

@@ -1,5 +1,6 @@
 /**
- * Of `index.ts`, what a thread that answers questions needs: it is loaded in each, so it is small.
+ * The part of `index.ts` that threads for questions need. Each such thread loads it, so it is
+ * small.
  */
 export { imageOfError } from '../base/errors.ts';
 export { recordsIn } from '../log/topic-records.ts';

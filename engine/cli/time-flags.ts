@@ -1,4 +1,4 @@
-/** What a command line says of time. */
+/** The time options of a command line. */
 
 export interface TimeFlags {
   /** ms of the wall clock. */

@@ -12,17 +12,14 @@ import { instantReader } from '../time/instant-reader.ts';
 import { inputFiles } from './input-files.ts';
 import type { InputGroup } from './input-groups.ts';
 
-/** A source that a run begins with. */
+/** A source of a run. */
 export interface FileInput extends SourceConnector {
   readonly files: readonly string[];
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/**
- * A source for each group; its files are read one after the other. Throws USAGE where two are
- * alike.
- */
+/** One source per group; its files are read one after the other. Throws USAGE if two are equal. */
 export async function groupSources(
   topology: Topology,
   groups: readonly InputGroup[],
@@ -50,10 +47,10 @@ export function checkNames(sources: readonly SourceConnector[]): void {
   throw new MillraceError('USAGE', { problem });
 }
 
-/** Where a mapping's records go. */
+/** The topic of a mapping's records. */
 interface MappedTopic {
   readonly topic: Topic<unknown, unknown>;
-  /** Of the source's name, behind that of the mapping; empty for the usual topic. */
+  /** Suffix of the source's name, after the mapping's name; empty for the default topic. */
   readonly suffix: string;
 }
 
@@ -95,7 +92,7 @@ function rowSource(
   return new FileSource({ name: `${name}-input${own}`, files, format, needed, topic, map });
 }
 
-/** A row as it is: the fields of its key and time are named. */
+/** An unmapped row: the fields of its key and time are given by name. */
 export function rowMap(
   topic: Topic<unknown, unknown>,
   key: string,
@@ -119,7 +116,7 @@ export function rowMap(
   };
 }
 
-/** Of a field that the row has, whatever its name. */
+/** The value of an own field of the row, whatever its name. */
 function fieldOf(fields: Fields, name: string): unknown {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }

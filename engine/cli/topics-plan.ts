@@ -53,7 +53,7 @@ export async function topicsPlan(module: string, options: TopicsPlanOptions): Pr
   }
 }
 
-/** What the brokers have, and what this process can do there; nothing when none are named. */
+/** The topics of the brokers and the rights of this process there; empty without brokers. */
 async function foundBy(
   application: string,
   options: TopicsPlanOptions,

@@ -1,15 +1,15 @@
-/** What a file is known by: its content up to a place, as a length and a hash. */
+/** Identifies a file by its content up to a position: length and hash. */
 import { createHash, type Hash } from 'node:crypto';
 
 const digits = 32;
 
 /**
- * Takes the content in, in order, and tells the hash of what lies before a place that was not
- * passed yet.
+ * Receives the content in order, and returns the hash of the bytes before a position that has not
+ * been passed yet.
  */
 export class Fingerprint {
   #hash: Hash = createHash('sha256');
-  /** Bytes that are in the hash. */
+  /** Number of bytes in the hash. */
   #length = 0;
   #ahead: Buffer[] = [];
 
@@ -34,7 +34,7 @@ export class Fingerprint {
   }
 }
 
-/** Hash of a row's text, as ids and samples have it. */
+/** Hash of a row's text, used in ids and samples. */
 export function rowHash(text: string): string {
   return createHash('sha256').update(text.trimEnd()).digest('hex').slice(0, 16);
 }

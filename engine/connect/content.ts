@@ -14,9 +14,9 @@ const chunkBytes = 256 * 1024;
 const gzipMagic = [0x1f, 0x8b] as const;
 
 /**
- * The content of a file in chunks, unzipped where it begins as gzip does. Throws INPUT_MISSING
- * where it cannot be read, INPUT_BROKEN where gzip data is damaged, cut off, or followed by
- * something else.
+ * The content of a file in chunks, decompressed if it starts with the gzip magic. Throws
+ * INPUT_MISSING if it cannot be read, INPUT_BROKEN if gzip data is damaged, truncated, or followed
+ * by something else.
  */
 export async function* contentOf(file: string): AsyncGenerator<Buffer> {
   let content = 0;
@@ -57,7 +57,9 @@ async function* unzipped(file: string): AsyncGenerator<Buffer> {
   yield* chunksOf(source.pipe(gunzip));
 }
 
-/** The chunks of a stream; when it fails, those that came before the error first. */
+/**
+ * The chunks of a stream. If it fails, the chunks before the failure are yielded before the error.
+ */
 async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   const chunks: Buffer[] = [];
   let [isOver, failure]: [boolean, unknown] = [false, undefined];
@@ -94,11 +96,11 @@ async function* chunksOf(stream: Readable): AsyncGenerator<Buffer> {
   }
 }
 
-/** All of standard input, where it is read more than once. */
+/** All of standard input, if it must be read more than once. */
 let held: Buffer[] | undefined;
 
 /**
- * Reads standard input to its end and keeps it: from now on it can be read again, as a file can.
+ * Reads standard input to its end and keeps it in memory, so that it can be read again like a file.
  */
 export async function holdStandardInput(): Promise<void> {
   if (held !== undefined) return;

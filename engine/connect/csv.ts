@@ -28,16 +28,16 @@ const notClosed = 'a quote that opens here is not closed';
 
 export class CsvReader {
   readonly #separator: string;
-  /** Cells that a record must have, once it is known. */
+  /** The number of cells of a record, once it is known. */
   width: number | undefined;
-  /** Lines of a record that is not whole yet. */
+  /** Lines of an incomplete record. */
   #pending: Line[] = [];
 
   constructor(separator: string) {
     this.#separator = separator;
   }
 
-  /** The records that are whole with these lines; with `final` there are no more lines. */
+  /** The records completed by these lines; `final` says that no more lines follow. */
   read(lines: readonly Line[], final: boolean, limit = Number.POSITIVE_INFINITY): CsvRecord[] {
     const all = this.#pending.length === 0 ? lines : [...this.#pending, ...lines];
     const records: CsvRecord[] = [];
@@ -70,7 +70,7 @@ export class CsvReader {
     if ('problem' in parsed) return one(parsed.problem);
     const { cells, lines } = parsed;
     const { width = cells.length } = this;
-    // It would swallow rows that are whole: the quote is a stray one, which another closed by
+    // The record would swallow complete rows, so its quote is a stray one that another closed by
     // chance.
     if (cells.length !== width && this.#swallows(all, i, lines, width)) {
       return one('a quote that opens here is closed lines later, in a row of its own');

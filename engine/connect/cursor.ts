@@ -1,13 +1,13 @@
-/** The cursor of a file source: what is committed with the rows it has handed over. */
+/** The cursor of a file source, committed with the rows that it has delivered. */
 import { createHash } from 'node:crypto';
 import { MillraceError } from '../base/errors.ts';
 import { fileSize } from './content.ts';
 import { baseName, type KnownFile } from './known-files.ts';
 
 export interface Cursor {
-  /** Greatest event time handed over, ms UTC. */
+  /** Greatest event time delivered, ms UTC. */
   readonly eventTime?: number | null;
-  /** The files that rows were taken from, in the order in which they were begun. */
+  /** The files that rows were read from, in the order in which they were started. */
   readonly files?: readonly KnownFile[];
   /**
    * With `order: 'time'`: the files that are read together, each in its final state, and the number
@@ -16,7 +16,7 @@ export interface Cursor {
   readonly batch?: { readonly files: readonly KnownFile[]; readonly taken: number };
 }
 
-/** As it was before: rows read, and a hash of the names and sizes of all files. */
+/** The old format: rows read, and a hash of the names and sizes of all files. */
 export interface OldCursor {
   readonly rows: number;
   readonly input: string;
@@ -27,7 +27,7 @@ export interface OldCursor {
 export interface Start {
   readonly files: readonly KnownFile[];
   readonly batch?: Cursor['batch'];
-  /** Rows to pass over, of a cursor of the old format. */
+  /** Rows to skip for a cursor of the old format. */
   readonly oldRows: number;
 }
 
@@ -35,7 +35,7 @@ export function isOldCursor(cursor: Cursor | OldCursor | undefined): cursor is O
   return cursor !== undefined && 'rows' in cursor;
 }
 
-/** The hash that an old cursor has of these files; undefined when the cursor is not an old one. */
+/** The hash of these files in an old cursor; undefined for a new one. */
 export async function oldInputOf(
   cursor: Cursor | undefined,
   files: readonly string[],

@@ -1,4 +1,4 @@
-/** How files are read as a source, and what their rows become. */
+/** How a source reads files and what their rows become. */
 import type { Topic } from '../graph/topic.ts';
 import type { RowOptions } from './rows.ts';
 
@@ -10,11 +10,11 @@ export interface MappedRecord<K, V> {
 
 export type Mapped<K, V> =
   | MappedRecord<K, V>
-  /** The row stands for several. */
+  /** The row yields several records. */
   | { readonly records: readonly MappedRecord<K, V>[] }
-  /** The row is not wanted, e.g. another kind of record. */
+  /** The row is skipped, for example another kind of record. */
   | 'skip'
-  /** As before, counted by this reason. */
+  /** The row is skipped and counted by this reason. */
   | { readonly skip: string }
   | { readonly reject: string };
 
@@ -26,19 +26,18 @@ export interface FileSourceOptions<K, V> extends RowOptions {
   /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
   readonly mapping?: string;
   /**
-   * 'time': the rows are sorted by their time before they enter, in memory, so for bounded files
-   * only; a row that cannot be mapped goes with the one before it. Default: as they stand in the
-   * files.
+   * 'time': the rows are sorted by time in memory before they enter, so only for bounded files. A
+   * row that cannot be mapped stays with the row before it. Default: the order of the files.
    */
   readonly order?: 'file' | 'time';
-  /** `id` tells rows of the same text apart by file and ordinal. */
+  /** `id` distinguishes rows of equal text by file and ordinal. */
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
 }
 
-/** How the rows are read, and what they become. */
+/** How the rows are read and what they become. */
 export type FileReaderOptions<K, V> = Omit<FileSourceOptions<K, V>, 'name' | 'topic'>;
 
-/** What a row becomes; nothing when it is refused or not wanted. */
+/** The records of a row; none if it is refused or skipped. */
 export function recordsOf<K, V>(mapped: Mapped<K, V>): readonly MappedRecord<K, V>[] {
   if (mapped === 'skip' || 'skip' in mapped || 'reject' in mapped) return [];
   return 'records' in mapped ? mapped.records : [mapped];

@@ -1,7 +1,4 @@
-/**
- * The rows of several files that were not taken yet, mapped, in the order of the files or of their
- * times.
- */
+/** The unread rows of several files, mapped, in the order of the files or of their times. */
 import { MillraceError } from '../base/errors.ts';
 import { holdStandardInput, standardInput } from './content.ts';
 import { Fingerprint } from './content-fingerprint.ts';
@@ -24,9 +21,9 @@ export interface Item<K, V> {
   readonly row: Row;
   readonly file: string;
   readonly mapped: Mapped<K, V>;
-  /** Reading can go on behind it. */
+  /** Reading can resume after it. */
   readonly isWhole: boolean;
-  /** Of the row in its file, from 0. */
+  /** Number of the row in its file, from 0. */
   readonly ordinal: number;
   readonly hash: string;
   readonly place: FilePlace;
@@ -40,13 +37,15 @@ interface FilePlace {
 
 /** Files whose rows are read together, sorted. */
 interface Batch {
-  /** As they will be known when all is taken. */
+  /** The files as they will be known when all rows are read. */
   readonly files: readonly KnownFile[];
   taken: number;
   total: number;
 }
 
-/** When all rows of a new file of as many are refused, the mapping is wrong, not the rows. */
+/**
+ * If this many rows at the start of a new file are all refused, the mapping is wrong, not the rows.
+ */
 const suspicious = 50;
 const blockSize = 1_000;
 
@@ -66,7 +65,7 @@ export class FileReader<K, V> {
     }
   }
 
-  /** To be called for each item, in order, when it is handed over. */
+  /** Call for each item, in order, when it is delivered. */
   took(item: Item<K, V>): void {
     if (this.#batch === undefined) this.#take(item);
     else this.#batch.taken++;
@@ -80,7 +79,7 @@ export class FileReader<K, V> {
     takeRow(place, item);
   }
 
-  /** The cursor behind the items that were handed over. */
+  /** The cursor after the delivered items. */
   cursor(eventTime: number | null): Cursor {
     this.#settle();
     const batch = this.#batch;
@@ -118,15 +117,12 @@ export class FileReader<K, V> {
   async #identify(file: string): Promise<KnownFile | undefined> {
     const isStream = file === standardInput && this.#options.order !== 'time';
     if (this.#oldRows > 0 || isStream) return undefined;
-    // All rows of the file before have been handed over by now.
+    // All rows of the previous file have been delivered by now.
     this.#settle();
     return identify(file, this.#files, this.#options);
   }
 
-  /**
-   * The rows of a file that were not taken; of a known one those behind the place up to which it
-   * was.
-   */
+  /** The unread rows of a file; of a known file those after its known position. */
   async *#read(file: string, given: KnownFile | undefined): AsyncGenerator<Item<K, V>[]> {
     const fingerprint = new Fingerprint();
     const resume =
@@ -159,7 +155,9 @@ export class FileReader<K, V> {
     resume?.end();
   }
 
-  /** Under another name a file may go on otherwise than the one that it began as. */
+  /**
+   * A file with another name may continue differently from the known file with the same beginning.
+   */
   #continued(file: string, given: KnownFile | undefined): KnownFile {
     const name = baseName(file);
     if (given === undefined) return emptyFile(name);
@@ -177,7 +175,9 @@ export class FileReader<K, V> {
     return this.#options.map(row.fields, id);
   }
 
-  /** Throws MAPPING_INVALID when the mapping fits no row of a new file, before any is taken. */
+  /**
+   * Throws MAPPING_INVALID if the mapping fits no row of a new file, before any row is delivered.
+   */
   async #checkMapping(file: string): Promise<void> {
     if (file === standardInput) return;
     let [rows, problem] = [0, ''];
@@ -191,13 +191,13 @@ export class FileReader<K, V> {
         }
       }
     } catch (error) {
-      // Rows before the break are refused or read first.
+      // Rows before the damaged place are refused or read first.
       if (!isBroken(error)) throw error;
     }
     checkRefused(rows, problem);
   }
 
-  /** All that is new in the files, by its time. */
+  /** All unread rows of the files, by their time. */
   async *#sorted(): AsyncGenerator<Item<K, V>[]> {
     const skip = this.#oldRows;
     const isOld = skip > 0;
@@ -228,7 +228,7 @@ export class FileReader<K, V> {
     this.#batch = undefined;
   }
 
-  /** What an earlier run has left of a batch; the files must still hold all of it. */
+  /** The rest of a batch of an earlier run; the files must still contain all of it. */
   async *#rest(batch: Batch): AsyncGenerator<Item<K, V>[]> {
     const gathered: Gathered<K, V>[] = [];
     const left = new Set(batch.files);
@@ -263,9 +263,7 @@ export class FileReader<K, V> {
     return merged;
   }
 
-  /**
-   * The rows of a file behind the place up to which it is known, up to `to` bytes of its content.
-   */
+  /** The rows of a file after its known position, up to `to` bytes of its content. */
   async #gather({ file, known, to, number, isOld = false }: Gathering): Promise<Gathered<K, V>> {
     const fingerprint = new Fingerprint();
     const place = { known, fingerprint };
@@ -284,7 +282,7 @@ export class FileReader<K, V> {
         if (record !== undefined) at = record.timestamp;
         else if (isOld) at = 0;
         const { raw, line, start, end } = row;
-        // All of the file is in memory: the fields of what is refused are wanted yet.
+        // All of the file is in memory, because the fields of refused rows are still needed.
         const fields = isRefused(mapped) ? row.fields : undefined;
         const item = {
           row: { fields, raw, line, start, end },
@@ -309,27 +307,27 @@ interface Gathering {
   readonly file: string;
   /** As it is known so far. */
   readonly known: KnownFile;
-  /** Bytes of the content, at most. */
+  /** Limit of the content, bytes. */
   readonly to: number;
-  /** Of the file, in the ids of its rows. */
+  /** Position of the file, used in the ids of its rows. */
   readonly number: number;
-  /** What has no time comes first, as it did for the cursors of the format before. */
+  /** Rows without a time come first, as with cursors of the old format. */
   readonly isOld?: boolean;
 }
 
 interface Gathered<K, V> {
   readonly known: KnownFile;
   readonly items: readonly Item<K, V>[];
-  /** Of each item: its own time, or that of the row before which has one. */
+  /** For each item its own time, or that of the nearest earlier row with a time. */
   readonly times: readonly number[];
 }
 
-/** How many of the files take no place of a known one. */
+/** Number of files that replace no known file. */
 function newOf(files: readonly KnownFile[]): number {
   return files.filter(({ of }) => of === undefined).length;
 }
 
-/** Stable: of one instant as they stand in the files. */
+/** Stable: rows of one instant keep their order in the files. */
 function byTime<K, V>(gathered: readonly Gathered<K, V>[]): Item<K, V>[] {
   const timed = gathered.flatMap(({ items, times }) =>
     items.map((item, i) => ({ item, at: times[i] as number })),
@@ -341,7 +339,7 @@ function* inBlocks<T>(items: readonly T[], from: number): Generator<T[]> {
   for (let at = from; at < items.length; at += blockSize) yield items.slice(at, at + blockSize);
 }
 
-/** A row of the file is taken: the file is known up to its end. */
+/** A row of the file was read: the file is known up to the end of the row. */
 function takeRow<K, V>({ known, fingerprint }: FilePlace, item: Item<K, V>): void {
   const { row, hash, mapped } = item;
   known.rows++;
@@ -352,7 +350,7 @@ function takeRow<K, V>({ known, fingerprint }: FilePlace, item: Item<K, V>): voi
   if (known.head[0] === 0) known.head = [row.end, fingerprint.digest(row.end)];
 }
 
-/** The row was taken before. Throws INPUT_CHANGED when it was taken before it was whole. */
+/** True if the row was read before. Throws INPUT_CHANGED if it was read while it was incomplete. */
 function isPast({ start, end, line }: Row, from: number, known: KnownFile, file: string): boolean {
   if (end <= from) return true;
   if (start >= from || !known.taken) return false;

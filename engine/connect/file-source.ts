@@ -1,7 +1,8 @@
 /**
- * Files, or standard input, as a source: rows become records of one topic; rows that cannot be
- * mapped become dead letters with their text and the reason; rows that are not wanted are counted
- * by reason. The cursor knows each file by its content up to where it was read: see known-files.ts.
+ * Files, or standard input, as a source. Rows become records of one topic. Rows that cannot be
+ * mapped become dead letters with their text and the reason; skipped rows are counted by reason.
+ * The cursor identifies each file by its content up to the position that was read: see
+ * known-files.ts.
  */
 import { MillraceError } from '../base/errors.ts';
 import { systemScheduler } from '../base/scheduler.ts';
@@ -27,7 +28,7 @@ function shortened(reason: string): string {
   return reason.length <= reasonMax ? reason : `${reason.slice(0, reasonMax)}...`;
 }
 
-/** How long rows of standard input are waited for before what is there is handed over, ms. */
+/** How long to wait for more rows of standard input before the available ones are delivered, ms. */
 const patienceMs = 50;
 
 export class FileSource<K, V> implements SourceConnector {
@@ -44,7 +45,7 @@ export class FileSource<K, V> implements SourceConnector {
   #deadLetterTopic = '';
   #eventTime = Number.NEGATIVE_INFINITY;
   #failure: unknown;
-  /** The cursor is of the format before, until one of ours takes its place. */
+  /** The cursor has the old format, until a new one replaces it. */
   #isOld = false;
   #handed: string | undefined;
 
@@ -68,12 +69,12 @@ export class FileSource<K, V> implements SourceConnector {
     return this.#options;
   }
 
-  /** Reads files as if only these had been known before; nothing of this source moves. */
+  /** Reads files as if only these were known; the position of this source does not change. */
   reader(files: readonly string[], known: readonly KnownFile[]): FileReader<K, V> {
     return new FileReader({ ...this.#options, files }, { files: known, oldRows: 0 });
   }
 
-  /** What a dead letter says of a row that is refused. */
+  /** The contents of the dead letter of a refused row. */
   letterOf({ row, file, ordinal }: Item<K, V>, reason: string): Headers {
     const { topic, mapping } = this.#options;
     return {
@@ -122,7 +123,7 @@ export class FileSource<K, V> implements SourceConnector {
     if (this.#failure !== undefined) throw this.#failure;
     const chunk = { records: 0, bytes: 0, deadLettered: 0, done: false };
     const skipped = new Map<string, number>();
-    // A line that holds several rows is taken whole.
+    // A line that holds several rows is delivered whole.
     let isWhole = true;
     while (chunk.records < limit || !isWhole) {
       const item = this.#block[this.#at] ?? (await this.#nextItem(chunk));
@@ -143,8 +144,8 @@ export class FileSource<K, V> implements SourceConnector {
   }
 
   /**
-   * undefined when there is none, for now, or when the file breaks here: what came before is handed
-   * over first, the next call throws.
+   * undefined if there is none yet, or if the file is damaged here: earlier rows are delivered
+   * first, and the next call throws.
    */
   async #nextItem(chunk: { records: number; done: boolean }): Promise<Item<K, V> | undefined> {
     const items = this.#items as AsyncGenerator<Item<K, V>[]>;
@@ -184,7 +185,7 @@ export class FileSource<K, V> implements SourceConnector {
     this.#items = undefined;
     this.#block = [];
     this.#at = 0;
-    // Standard input may never end: what waits for it is not waited for.
+    // Standard input may never end, so a pending read is not awaited.
     const isWaiting = this.#isLive && this.#awaited !== undefined;
     this.#awaited = undefined;
     const returned = items?.return(undefined);

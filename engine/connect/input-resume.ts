@@ -3,7 +3,7 @@ import type { Fingerprint } from './content-fingerprint.ts';
 import { changedBefore, type KnownFile } from './known-files.ts';
 import type { Row } from './rows.ts';
 
-/** Finds out whether standard input brings what was taken before, row by row. */
+/** Detects, row by row, whether standard input repeats content that was read before. */
 export class InputResume {
   readonly #file: string;
   readonly #known: readonly KnownFile[];
@@ -32,7 +32,7 @@ export class InputResume {
     throw changedBefore(this.#file, candidate);
   }
 
-  /** To be called at the end of the input. */
+  /** Call at the end of the input. */
   end(): void {
     if (this.isSearching && this.#candidate !== undefined)
       throw changedBefore(this.#file, this.#candidate);

@@ -9,11 +9,11 @@ import { contentOf } from './content.ts';
 import { Fingerprint, rowHash } from './content-fingerprint.ts';
 import { type Row, type RowOptions, rowBlocks } from './rows.ts';
 
-/** A file that rows were taken from, as the cursor keeps it. */
+/** A file that rows were read from, as stored in the cursor. */
 export interface KnownFile {
-  /** Its name without folders, when it was read last. */
+  /** Its name without folders, at the last read. */
   name: string;
-  /** Bytes of its content up to the end of the last row that was taken, and their hash. */
+  /** Bytes of its content up to the end of the last row read, and their hash. */
   length: number;
   hash: string;
   /** Rows taken. */
@@ -22,17 +22,16 @@ export interface KnownFile {
   head: readonly [length: number, hash: string];
   /** The least hashes of its rows: a changed file still has most of these rows. */
   sample: string[];
-  /** The last row taken has become a record. */
+  /** The last row read has become a record. */
   taken: boolean;
   /**
-   * In a batch: the place of the known file that it will replace, and the length that was taken
-   * before.
+   * In a batch: the position of the known file that it will replace, and the length read before.
    */
   of?: number;
   from?: number;
 }
 
-/** A file of which nothing was taken yet. */
+/** A file of which nothing was read yet. */
 export function emptyFile(name: string): KnownFile {
   return { name, length: 0, hash: '', rows: 0, head: [0, ''], sample: [], taken: false };
 }
@@ -55,10 +54,7 @@ export function addToSample(sample: string[], hash: string): void {
   if (sample.length > sampleSize) sample.pop();
 }
 
-/**
- * What a file is beside those known: the same one, so far; one of them that was changed; or a new
- * one.
- */
+/** Relation of a file to the known ones: the same file so far, a changed one, or a new one. */
 export type Recognised =
   | { readonly is: 'known' | 'changed'; readonly file: KnownFile }
   | { readonly is: 'new' };
@@ -108,7 +104,7 @@ export function baseName(file: string): string {
 }
 
 interface Compared {
-  /** The known file that reaches furthest of those whose content this one begins with. */
+  /** The longest known file with whose content this one begins. */
   readonly found: KnownFile | undefined;
   /** Those with the same first row. */
   readonly resembling: readonly KnownFile[];
@@ -155,7 +151,7 @@ function furthest(heads: ReadonlyMap<number, unknown>): number | undefined {
   return heads.size === 0 ? undefined : Math.max(...heads.keys());
 }
 
-/** The content that lengths and hashes are of; broken text is compared as far as it goes. */
+/** The content that lengths and hashes refer to; damaged text is compared as far as possible. */
 async function* comparedContent(file: string, options: RowOptions): AsyncGenerator<Buffer> {
   const isDocument = options.format === 'json' && !/\.(jsonl|ndjson)(\.gz)?$/.test(file);
   try {
@@ -176,7 +172,7 @@ async function* documentContent(file: string, options: RowOptions): AsyncGenerat
   yield* parts;
 }
 
-/** A known file of this name some of whose rows are in the file. */
+/** A known file of this name that shares rows with the file. */
 async function sharing(
   file: string,
   name: string,

@@ -6,7 +6,7 @@ import { MillraceError } from '../base/errors.ts';
 import { contentOf } from './content.ts';
 import type { Fingerprint } from './content-fingerprint.ts';
 
-/** No row may be longer, in characters: a missing quote or line end must not fill the memory. */
+/** Longest row, in characters: a missing quote or line end must not fill the memory. */
 export const rowLengthMax = 1024 * 1024;
 
 export interface Line {
@@ -63,8 +63,8 @@ export async function* linesOf(file: string, fingerprint?: Fingerprint): AsyncGe
 }
 
 /**
- * Index of the last byte that surely ends a line; -1 when there is none. A CR at the end may be
- * half of a CRLF.
+ * Index of the last byte that certainly ends a line; -1 without one. A CR at the end may be half of
+ * a CRLF.
  */
 function lastLineEnd(bytes: Buffer): number {
   const found = bytes.lastIndexOf(lf);
@@ -88,7 +88,7 @@ class Splitter {
   }
 
   /**
-   * The lines of the next block; up to the first that is not UTF-8 or too long, and the error then.
+   * The lines of the next block. A line that is not UTF-8 or too long ends the block with an error.
    */
   split(bytes: Buffer): Split {
     if (isAscii(bytes)) return this.#lines(bytes.toString('latin1'), true);
@@ -102,7 +102,7 @@ class Splitter {
     return { lines, error: new MillraceError('INPUT_BROKEN', { file: this.#file, problem }) };
   }
 
-  /** The lines at the front that are UTF-8, and where in the content they end. */
+  /** The leading lines that are UTF-8, and where they end in the content. */
   #wholeLines(bytes: Buffer): Split & { readonly offset: number } {
     let end = 0;
     for (let next = bytes.indexOf(lf); next >= 0; next = bytes.indexOf(lf, end)) {
@@ -144,7 +144,7 @@ class Splitter {
       let text = block.slice(at, next);
       const from = this.#offset;
       const bytes = isAsciiText ? text.length : Buffer.byteLength(text);
-      // At the start of a file only; its three bytes are part of the content.
+      // Only at the start of a file; its three bytes are part of the content.
       if (from === 0 && text.startsWith(bom)) text = text.slice(1);
       if (text.length > rowLengthMax) return { lines, error: this.#tooLong(this.#number) };
       lines.push({ text, eol, start: from, end: from + bytes, number: this.#number });

@@ -2,7 +2,7 @@
 import { rowHash } from './content-fingerprint.ts';
 import type { Row } from './rows.ts';
 
-/** Hash of a row's text, told apart by its file and by its ordinal among equal rows of the file. */
+/** Hash of a row's text, its file, and its ordinal among equal rows of the file. */
 export class RowIds {
   readonly #suffix: string;
   readonly #seen = new Map<string, number>();

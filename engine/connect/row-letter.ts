@@ -1,21 +1,20 @@
-/** What a dead letter keeps of a row, so that a replay can put it through its mapping again. */
+/** The row data in a dead letter, from which a replay can map the row again. */
 import type { Headers } from '../record/headers.ts';
 
 export interface RefusedRow {
   /**
-   * The name or path of its mapping; undefined: it is mapped by named fields, and cannot be
-   * replayed.
+   * Name or path of its mapping; undefined: it was mapped by named fields and cannot be replayed.
    */
   readonly mapping: string | undefined;
-  /** That its records would be written to. */
+  /** The target topic of its records. */
   readonly topic: string;
-  /** As it was read; undefined of what is no row. */
+  /** The row as it was read; undefined if the text is not a row. */
   readonly fields: Readonly<Record<string, unknown>> | undefined;
   /** The value of the letter. */
   readonly raw: string;
 }
 
-/** `row` is left out where the value says the same. */
+/** `row` is omitted if the value contains the same. */
 export function rowHeaders({ mapping, topic, fields, raw }: RefusedRow): Headers {
   if (mapping === undefined) return {};
   const row = fields === undefined ? raw : JSON.stringify(fields);

@@ -5,27 +5,27 @@ import { FileSource } from './file-source.ts';
 import type { RowOptions } from './rows.ts';
 
 export interface RowMapping {
-  /** Names the source that reads files by it, and so the place where its position is kept. */
+  /** Name of the source that reads files by it, under which its position is stored. */
   readonly name: string;
-  /** By which `RowMappings.read` finds it again, from any folder. */
+  /** Name with which `RowMappings.read` finds it again, from any folder. */
   readonly reference: string;
   /** How files of such rows are read. */
   readonly rows: RowOptions;
-  /** In which order the rows of a file enter; default as they stand there. */
+  /** The order in which the rows of a file enter; default: as in the file. */
   readonly order?: 'file' | 'time';
-  /** The rows that one value stands for. */
+  /** The rows of one value. */
   unpack(value: unknown): readonly unknown[];
-  /** What a row becomes; `id` tells rows of the same text apart. */
+  /** The records of a row; `id` distinguishes rows of equal text. */
   map(row: Readonly<Record<string, unknown>>, id: string): Mapped<unknown, unknown>;
 }
 
 export interface RowMappings {
-  /** Where their records go unless another topic is named. */
+  /** The default topic of their records. */
   readonly topic: Topic<unknown, unknown>;
-  /** @throws MAPPING_INVALID for one that cannot be read, or is wrong */
+  /** @throws MAPPING_INVALID if it cannot be read or is invalid */
   read(name: string): Promise<RowMapping>;
   /**
-   * The file of a mapping that brings its own input, made in `folder` where it is not there yet;
+   * The input file of a mapping that has its own input, created in `folder` if it is missing;
    * undefined for any other mapping.
    */
   ownInput(name: string, folder: string): Promise<string | undefined>;

@@ -1,4 +1,6 @@
-/** Rows of an input: CSV with a header or given columns, columns apart by blanks, JSON values. */
+/**
+ * Rows of an input: CSV with a header or given columns, columns separated by blanks, JSON values.
+ */
 import { isUtf8 } from 'node:buffer';
 import { MillraceError } from '../base/errors.ts';
 import { membersOf, parseJson } from '../serde/faithful-json.ts';
@@ -8,7 +10,7 @@ import { CsvReader, type CsvRecord } from './csv.ts';
 import { type Line, linesOf } from './lines.ts';
 
 /**
- * A table; one JSON value a line; one JSON value in the whole file, or one a line where the name
+ * A table; one JSON value per line; one JSON value in the whole file, or one per line if the name
  * ends in .jsonl or .ndjson.
  */
 export type RowFormat = 'csv' | 'jsonl' | 'json';
@@ -17,29 +19,29 @@ export interface RowOptions {
   readonly format: RowFormat;
   /** Columns of a CSV file without a header. */
   readonly columns?: readonly string[];
-  /** Between columns: a character, default a comma, or 'blanks': one or more blanks. */
+  /** Separator of columns: a character, default a comma, or 'blanks': one or more blanks. */
   readonly separator?: string;
-  /** Columns that a CSV file must have; of a list, one of them. */
+  /** Columns that a CSV file must have; of a list, at least one. */
   readonly needed: readonly (string | readonly string[])[];
-  /** The rows that a JSON value stands for; without it, an object is a row. */
+  /** The rows of a JSON value; without it, an object is a row. */
   unpack?(value: unknown): readonly unknown[];
 }
 
 export interface Row {
   /** Values by column; undefined when the text is not a row. */
   readonly fields: Readonly<Record<string, unknown>> | undefined;
-  /** The row as it stands in the file. */
+  /** The text of the row in the file. */
   readonly raw: string;
   /** Why there are no fields. */
   readonly problem?: string;
-  /** The line in which it begins, from 1; of a JSON document the number of the row. */
+  /** The line in which it starts, from 1; in a JSON document the number of the row. */
   readonly line: number;
-  /** Where the text of its line begins and ends in the content, in bytes, without the line end. */
+  /** Start and end of its line in the content, in bytes, without the line end. */
   readonly start: number;
   readonly end: number;
-  /** Another row of the same line follows: reading can go on behind a whole line only. */
+  /** Another row of the same line follows: reading can resume only after a whole line. */
   readonly more?: boolean;
-  /** It stands for no row at all, e.g. an envelope around an empty list; why. */
+  /** Why the value has no rows, for example an envelope around an empty list. */
   readonly empty?: string;
 }
 
@@ -49,8 +51,8 @@ export async function* rowsOf(file: string, options: RowOptions): AsyncGenerator
 }
 
 /**
- * The rows of a file, some at a time. Throws INPUT_MISSING, INPUT_BROKEN after the last row that is
- * whole, and MAPPING_INVALID where a needed column is missing or two have the same name.
+ * The rows of a file in blocks. Throws INPUT_MISSING, INPUT_BROKEN after the last complete row, and
+ * MAPPING_INVALID if a required column is missing or two have the same name.
  * @param fingerprint receives the content of the rows before they are yielded
  */
 export function rowBlocks(
@@ -105,7 +107,7 @@ function headerCells(file: string, { cells, problem = '' }: CsvRecord): readonly
   });
 }
 
-/** Columns of a fixed width, or apart by tabs: any run of blanks parts them. */
+/** Columns of fixed width or separated by tabs: any run of blanks separates them. */
 async function* blankRows(
   file: string,
   { columns, needed }: RowOptions,
@@ -138,11 +140,12 @@ async function* blankRows(
 /** The columns of a table. */
 class Table {
   readonly names: readonly string[];
-  /** An own field even where the name is that of something every object inherits. */
+  /** Defines an own field, even if the name is that of an inherited property. */
   readonly #isOdd: boolean;
 
   constructor(file: string, cells: readonly string[], needed: RowOptions['needed']) {
-    // Without a name a column is called by its place: tables padded with empty columns are common.
+    // A column without a name is named by its position: tables padded with empty columns are
+    // common.
     this.names = cells.map((name, i) => name.trim() || `column ${i + 1}`);
     this.#isOdd = this.names.includes('__proto__');
     checkColumns(file, this.names, needed);
@@ -271,7 +274,7 @@ async function* documentRows(
   if (rows.length > 0) yield rows;
 }
 
-/** The whole value; its members where it is a list of which one is refused. */
+/** The whole value, or its members if it is a list with a refused member. */
 function documentParts(
   file: string,
   text: string,

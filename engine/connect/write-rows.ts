@@ -1,4 +1,4 @@
-/** The records of a row enter the log together, or not at all. */
+/** The records of a row enter the log together or not at all. */
 import { emptyBytes } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Topic } from '../graph/topic.ts';

@@ -1,12 +1,12 @@
 /** Prints the address of a process when it serves requests; earlier requests are refused. */
 import type { Observer } from '../base/events.ts';
 
-/** With a long restore the address is needed before it ends. */
+/** During a long restore the address is needed before the end. */
 const latestMs = 3_000;
 
-/** Prints its lines once: when every task is open, or after three seconds. */
+/** Prints its lines once: when all tasks are open, or after three seconds. */
 export class Announcement {
-  /** Sees when the tasks are open. */
+  /** Observes when the tasks are open. */
   readonly observer: Observer;
   readonly #lines: readonly string[];
   readonly #write: (text: string) => void;
@@ -29,7 +29,7 @@ export class Announcement {
     this.#timer = setTimeout(() => this.#tell(), latestMs);
   }
 
-  /** Tells nothing from now on. */
+  /** Prints nothing from now on. */
   cancel(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -1,4 +1,4 @@
-/** Replays dead letters, and puts rows through their mappings again. */
+/** Replays dead letters and maps rows again. */
 import { systemClock } from '../base/clock.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { RowMapping, RowMappings } from '../connect/row-mapping.ts';
@@ -10,18 +10,18 @@ import { type Remapped, type ReplayReport, replayLetters } from '../runtime/repl
 import type { Where } from '../runtime/replay/where.ts';
 import { parseJson } from '../serde/faithful-json.ts';
 
-/** What is asked of a replay, by the command line or over HTTP. */
+/** The options of a replay, from the command line or HTTP. */
 export interface ReplayQuestion {
   readonly where: Where;
   readonly afterFix: boolean;
   readonly dryRun: boolean;
-  /** Instead of the mappings that the letters name. */
+  /** Replaces the mappings named in the letters. */
   readonly mapping?: string;
 }
 
 /**
- * @param of whose letters they are; where the topology is not known, rows go to the topic of the
- * mappings alone, and without mappings they are left
+ * @param of the application of the letters; without its topology, rows go only to the topic of the
+ * mappings, and without mappings they are skipped
  */
 export async function answerReplay(
   of: {
@@ -49,7 +49,7 @@ function named(mappings: RowMappings | undefined, mapping: string): Promise<RowM
   throw new MillraceError('CONFIG_INVALID', { field: 'mapping', problem });
 }
 
-/** Rows become records by the mapping that their letter names, or by another. */
+/** Maps rows by the mapping named in their letter, or by another. */
 function remapBy(
   topology: Topology | undefined,
   mappings: RowMappings | undefined,
@@ -100,7 +100,7 @@ function rowOf({ headers, value }: Letter): Readonly<Record<string, unknown>> | 
   if (!('value' in parsed)) return undefined;
   const { value: row } = parsed;
   const isRow = typeof row === 'object' && row !== null && !Array.isArray(row);
-  // The gateway writes so what could not be read.
+  // The gateway writes unreadable rows in this form.
   if (!isRow || Object.hasOwn(row, '(problem)')) return undefined;
   return row as Readonly<Record<string, unknown>>;
 }

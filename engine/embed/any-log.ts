@@ -12,11 +12,11 @@ export interface AnyLog {
   readonly application: string;
   /** The log is Kafka. */
   readonly kafka?: KafkaSettings | undefined;
-  /** The log is one from outside. Not with `kafka`. */
+  /** A log from outside. Not with `kafka`. */
   readonly log?: LogChoice | undefined;
 }
 
-/** @throws CONFIG_INVALID for a module that exports no log, and what its opening rejects with */
+/** @throws CONFIG_INVALID if the module exports no log, and any error of opening it */
 export async function openAnyLog(
   { env, application, kafka, log }: AnyLog,
   observer?: Observer,
@@ -30,10 +30,10 @@ export async function openAnyLog(
   return openObservedKafkaLog(kafka, application, observer);
 }
 
-/** A start that waits longer for brokers says so, ms. */
+/** A start that waits longer for brokers reports it, ms. */
 const saidAfterMs = 3_000;
 
-/** Kafka, with what happens to it told to the observer. */
+/** Kafka, with its events passed to the observer. */
 export async function openObservedKafkaLog(
   settings: KafkaSettings,
   application: string,
@@ -55,7 +55,7 @@ export async function openObservedKafkaLog(
   }
 }
 
-/** What the Kafka log tells while it runs, as events. */
+/** Reports of the Kafka log as events. */
 function kafkaEvents(observer: Observer): Partial<Parameters<typeof openKafkaLog>[0]> {
   return {
     onUpkeepFailed: (problem) => observer.on('upkeepFailed', { problem }),

@@ -1,4 +1,4 @@
-/** The questions that are answered of every topology. */
+/** The routes for questions about any topology. */
 import { changeRoutes } from '../http/change-routes.ts';
 import { processRoutes } from '../http/processes.ts';
 import type { AnyRoute } from '../http/routes.ts';

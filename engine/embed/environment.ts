@@ -1,4 +1,4 @@
-/** The data directory of the command line: log, state, and which application wrote them. */
+/** The data directory of the command line: log, state, and the application that wrote them. */
 import { readFileSync } from 'node:fs';
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
@@ -17,31 +17,31 @@ import { makeDirectory } from '../storage/directory.ts';
 import { backendChosen } from '../thread/adapters.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
 
-/** Where log and state lie when nothing is said. */
+/** Default folder of log and state. */
 export const defaultData = '.millrace';
 
 export interface Environment {
   readonly directory: string;
   readonly logDirectory: string;
   readonly stateDirectory: string;
-  /** What state is kept in, and the log too where it is one of ours. */
+  /** Backend of the state, and of the log if it is embedded. */
   readonly stateBackend: BackendChoice;
 }
 
 export interface ApplicationFile {
   readonly application: string;
   readonly topology: TopologyReference;
-  /** Absent in folders that were written before there was a choice. */
+  /** Absent in folders written before the backend could be chosen. */
   readonly stateBackend?: BackendChoice;
-  /** The module of a log that is none of ours. */
+  /** The module of a log from outside. */
   readonly log?: string;
-  /** Where the log is, when it is Kafka; without secrets. */
+  /** The Kafka cluster of the log, without secrets. */
   readonly kafka?: { readonly brokers: string };
 }
 
 /**
- * @param stateBackend that was asked for, a name or a module; default: the one that ran here last,
- * or the default one
+ * @param stateBackend the requested one, a name or a module; default: the one that ran here last,
+ * or the default backend
  * @param fresh true if existing data is deleted
  * @throws CONFIG_INVALID if existing data is kept and the requested backend cannot read it
  */
@@ -71,7 +71,7 @@ export function environment(
   };
 }
 
-/** The backend that ran in a data directory last; undefined when none did, or none was named. */
+/** The backend that ran last in a data directory; undefined if none ran or none was named. */
 function keptBackend(directory: string): BackendChoice | undefined {
   try {
     const text = readFileSync(join(directory, 'application.json'), 'utf8');
@@ -84,7 +84,7 @@ function keptBackend(directory: string): BackendChoice | undefined {
 }
 
 /**
- * Makes the directory; with `fresh`, deletes what an earlier run left in it.
+ * Creates the directory; with `fresh`, deletes the data of earlier runs.
  * @throws HTTP_UNAVAILABLE
  */
 export async function prepare(
@@ -92,12 +92,12 @@ export async function prepare(
   fresh: boolean,
   { http, httpHost }: { readonly http?: number; readonly httpHost?: string } = {},
 ): Promise<void> {
-  // Before anything goes: what cannot listen will not begin.
+  // Checked before anything is deleted: a process that cannot listen will not start.
   if (fresh && http !== undefined) await checkPort(http, httpHost);
   try {
     if (fresh) {
       await checkOwn(env);
-      // The lock of a running owner is respected: the log is opened, then closed, before it goes.
+      // Respects the lock of a running owner: the log is opened and closed before it is deleted.
       const kept = { ...env, stateBackend: keptBackend(env.directory) ?? env.stateBackend };
       await (await openLog(kept, 'fresh')).close();
       await rm(env.logDirectory, { recursive: true, force: true });
@@ -109,10 +109,10 @@ export async function prepare(
   }
 }
 
-/** What a log of ours has, of each version; a folder without these is somebody else's. */
+/** Files of an embedded log, for each version; a folder without them is not one of Millrace. */
 const ownNames = ['db', 'OWNER', 'CURRENT'];
 
-/** @throws USAGE where what would be deleted was not written by Millrace */
+/** @throws USAGE if the files to delete were not written by Millrace */
 async function checkOwn({ directory, logDirectory, stateDirectory }: Environment): Promise<void> {
   const [own, log, state] = await Promise.all([
     namesIn(directory),
@@ -138,7 +138,7 @@ async function namesIn(directory: string): Promise<readonly string[]> {
 export function openLog(env: Environment, application: string): Promise<EmbeddedLog> {
   return openEmbeddedLog({
     ...{ directory: env.logDirectory, application },
-    // A backend from outside holds state, which can be restored; never the log.
+    // A backend from outside holds only state, which can be restored, never the log.
     backends: backendsOf(isBackendName(env.stateBackend) ? env.stateBackend : defaultBackend),
   });
 }
@@ -163,7 +163,7 @@ export async function writeApplication(env: Environment, file: ApplicationFile):
   }
 }
 
-/** What ran here last; throws USAGE when nothing did. */
+/** The application that ran here last; throws USAGE if there is none. */
 export async function readApplication(env: Environment): Promise<ApplicationFile> {
   const file = await knownApplication(env);
   if (file !== undefined) return file;
@@ -171,7 +171,7 @@ export async function readApplication(env: Environment): Promise<ApplicationFile
   throw new MillraceError('USAGE', { problem });
 }
 
-/** The same; undefined when nothing did. */
+/** The application that ran here last; undefined if there is none. */
 export async function knownApplication(env: Environment): Promise<ApplicationFile | undefined> {
   try {
     const text = await readFile(join(env.directory, 'application.json'), 'utf8');
@@ -185,7 +185,7 @@ export async function knownApplication(env: Environment): Promise<ApplicationFil
   }
 }
 
-/** The log of a data directory, which is not made where there is none. */
+/** The log of a data directory; a missing one is not created. */
 export async function openKeptLog(env: Environment, application: string): Promise<EmbeddedLog> {
   const isThere = await stat(env.logDirectory).then(
     () => true,
@@ -196,11 +196,11 @@ export async function openKeptLog(env: Environment, application: string): Promis
   throw new MillraceError('USAGE', { problem });
 }
 
-/** Modules of this package are kept by name: it may be installed elsewhere the next time. */
+/** Modules of this package are stored by name, because it may be installed elsewhere next time. */
 const shippedPrefix = 'millrace:';
 
 /**
- * A module's path as it is kept: from the data directory on, so that both may be moved together.
+ * The stored path of a module: relative to the data directory, so that both can be moved together.
  */
 function portable(directory: string, module: string): string {
   const code = fileURLToPath(codeRoot);
@@ -211,7 +211,7 @@ function portable(directory: string, module: string): string {
   return relative(directory, module);
 }
 
-/** Absolute paths were kept before. */
+/** Earlier versions stored absolute paths. */
 function located(directory: string, module: string): string {
   if (!module.startsWith(shippedPrefix)) return resolve(directory, module);
   return fileURLToPath(moduleAt(module.slice(shippedPrefix.length)));

@@ -1,6 +1,6 @@
 /**
- * A runtime on the embedded log of a data directory or on Kafka, with what is served of it: what
- * the commands `start`, `run` and `query` and embedders share.
+ * A runtime on the embedded log of a data directory or on Kafka, with its HTTP services; shared by
+ * the commands `start`, `run` and `query` and by embedders.
  */
 import { systemClock } from '../base/clock.ts';
 import { isPassing } from '../base/errors.ts';
@@ -34,7 +34,7 @@ import { TaskThreads } from './task-threads.ts';
 
 /**
  * Opens log, threads and runtime; the caller runs and closes it.
- * @throws CONFIG_INVALID for a setting that makes no sense, among other errors of the catalogue
+ * @throws CONFIG_INVALID for an invalid setting, among other errors of the catalogue
  */
 export async function execute(options: ExecutionOptions): Promise<Execution> {
   check(options);
@@ -62,7 +62,7 @@ function check({ settings, threads, http, kafka, log }: ExecutionOptions): void 
   }
 }
 
-/** An execution that is being opened, and closes what it has so far when that fails. */
+/** An execution being opened; a failure closes the parts that are already open. */
 class Starting {
   readonly #options: ExecutionOptions;
   readonly #threads: TaskThreads;
@@ -103,7 +103,7 @@ class Starting {
     here.log = log;
     const startHosts = (config: Parameters<TaskThreads['start']>[2]) =>
       this.#threads.start(topology, options.reference, config, backends);
-    // Brokers may be waited for; health tells so meanwhile.
+    // The start may wait for brokers; health reports it meanwhile.
     const runtime = await patiently(options.kafka, () =>
       Runtime.start({
         ...{ topology, application, log, startHosts, observer },
@@ -128,21 +128,21 @@ class Starting {
     return { ...at, log, runtime, application, observer, close };
   }
 
-  /** Closes what is open but the runtime, which ends before. */
+  /** Closes everything except the runtime, which ends earlier. */
   async stop(): Promise<void> {
     await this.#serving?.close();
     await this.#threads.stop();
     await this.#log?.close();
   }
 
-  /** As the state backend: the one that ran here last, where nothing is said. */
+  /** Default, as for the state backend: the log that ran here last. */
   async #chosenLog(): Promise<LogChoice | undefined> {
     const { env, kafka, log } = this.#options;
     const last = kafka === undefined ? (await knownApplication(env))?.log : undefined;
     return log ?? last;
   }
 
-  /** Later commands find what runs here in the data directory. */
+  /** Stores the application in the data directory for later commands. */
   async #keep(application: string, chosenLog: LogChoice | undefined): Promise<void> {
     const { env, reference, kafka } = this.#options;
     await writeApplication(env, {
@@ -164,8 +164,7 @@ class Starting {
 }
 
 /**
- * Brokers that go away while the run starts are waited for, as long as those that are not there
- * yet.
+ * Brokers that become unavailable during the start are awaited as long as those not yet available.
  */
 async function patiently<T>(kafka: KafkaSettings | undefined, start: () => Promise<T>): Promise<T> {
   const end = systemClock.monotonic() + (kafka?.connectTimeoutMs ?? 0);

@@ -18,7 +18,7 @@ import type { LogChoice } from '../thread/adapters.ts';
 import type { TopologyReference } from '../thread/load-topology.ts';
 import type { Environment } from './environment.ts';
 
-/** What may be tuned without touching the topology. */
+/** Settings that do not change the topology. */
 export type Settings = RuntimeSettings;
 
 export interface ExecutionOptions {
@@ -26,8 +26,8 @@ export interface ExecutionOptions {
   /** The log is Kafka; the data directory holds state only. */
   readonly kafka?: KafkaSettings;
   /**
-   * The log is one from outside: a LogFactory, or the path of a module whose default export is one.
-   * A path is kept, so that the command line finds the log again. Not with `kafka`.
+   * A log from outside: a LogFactory, or the path of a module whose default export is one. A path
+   * is stored, so that the command line finds the log again. Not with `kafka`.
    */
   readonly log?: LogChoice;
   readonly reference: TopologyReference;
@@ -40,19 +40,22 @@ export interface ExecutionOptions {
   readonly observer?: Observer;
   /** Port for /metrics and /health; 0 takes a free one. */
   readonly http?: number;
-  /** Where they are served; default the loopback interface. */
+  /** Host of the HTTP server; default the loopback interface. */
   readonly httpHost?: string;
   /** host:port of a DogStatsD agent, to which the metrics are sent; needs the package hot-shots. */
   readonly statsd?: string | undefined;
-  /** On Kafka: host:port at which other processes reach this one; default: where it listens. */
+  /**
+   * On Kafka: host:port at which other processes reach this one; default: the address on which it
+   * listens.
+   */
   readonly advertise?: string;
-  /** Questions that are answered beside them. */
+  /** Further routes, for questions. */
   readonly routes?: (running: Running) => readonly AnyRoute[];
-  /** Serves instead of `serveHttp`: an application with a server of its own. */
+  /** Replaces `serveHttp` for an application with its own server. */
   readonly listen?: (parts: ServerParts) => Promise<HttpEndpoint>;
-  /** By which rows of dead letters become records again on a replay; without them rows are left. */
+  /** Mappings for rows of dead letters in a replay; without them rows are skipped. */
   readonly mappings?: RowMappings;
-  /** Questions about people and segments are among the routes: the console shows them. */
+  /** The routes include questions about persons and segments, which the console shows. */
   readonly hasPeople?: boolean;
   /** Commands may ask this process over a socket in the data directory; default true. */
   readonly answers?: boolean;
@@ -65,21 +68,21 @@ export interface Running {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly tables: TableQuestions;
-  /** What is committed, as it comes. */
+  /** Committed records as they are written. */
   readonly tails: TopicTails;
   readonly application: string;
   /** Which process holds which task, on Kafka. */
   readonly owners: Owners;
-  /** Those that share the tasks, on Kafka; undefined where this process cannot be reached. */
+  /** The processes that share the tasks on Kafka; undefined if this process cannot be reached. */
   readonly others: HttpProcesses | undefined;
-  /** By which rows of dead letters become records again; without them rows are left. */
+  /** Mappings for rows of dead letters in a replay; without them rows are skipped. */
   readonly mappings: RowMappings | undefined;
 }
 
-/** What a server of the application is made of. */
+/** The parts of a server of the application. */
 export interface ServerParts extends HttpOptions {
   readonly host: string;
-  /** Undefined while the application is not there yet. */
+  /** Undefined before the application is open. */
   readonly running: () => Running | undefined;
   readonly application: string;
   readonly observer: Observer;
@@ -87,12 +90,12 @@ export interface ServerParts extends HttpOptions {
 }
 
 export interface Execution {
-  /** Where it serves HTTP; undefined where it does not. */
+  /** Its HTTP address; undefined without HTTP. */
   readonly url?: string;
   readonly log: Log;
   readonly runtime: Runtime;
   readonly application: string;
-  /** Told of everything that happens: log lines, metrics, health. */
+  /** Receives all events: log lines, metrics, health. */
   readonly observer: Observer;
   close(): Promise<void>;
 }

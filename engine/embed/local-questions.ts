@@ -47,10 +47,10 @@ interface Calls {
 type Call = keyof Calls;
 type Answer = { readonly value: unknown } | { readonly error: ErrorImage };
 
-/** No path of a socket is longer, on any system. */
+/** Longest socket path that all systems support. */
 const pathBytesMax = 100;
 
-/** Where the process of a data folder listens. */
+/** The socket of the process of a data folder. */
 function socketOf({ directory }: Environment): string {
   const name = createHash('sha256').update(directory).digest('hex').slice(0, 16);
   if (process.platform === 'win32') return `\\\\.\\pipe\\millrace-${name}`;
@@ -75,7 +75,7 @@ export async function answerLocally(
     topology: Topology;
     runtime: Pick<Runtime, 'query' | 'time' | 'pause'>;
     log: Log;
-    /** By which rows of dead letters become records again. */
+    /** Mappings for rows of dead letters in a replay. */
     mappings: RowMappings | undefined;
   },
 ): Promise<{ close(): Promise<void> }> {
@@ -111,7 +111,7 @@ export async function answerLocally(
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  // Left by a killed process: this process owns log and state now.
+  // Left by a killed process; this process now owns log and state.
   if (process.platform !== 'win32') await rm(path, { force: true }).catch(() => {});
   const isThere = await new Promise<boolean>((resolve) => {
     server.once('error', () => resolve(false));
@@ -135,7 +135,7 @@ async function answered(calls: Calls, question: Buffer): Promise<Buffer> {
   return serialize(answer);
 }
 
-/** The log and the state of a process that runs, to be asked. */
+/** Log and state of a running process, for questions. */
 export interface RunningProcess {
   readonly application: string;
   readonly log: Log;
@@ -148,7 +148,7 @@ export interface RunningProcess {
   pause(change: PauseChange): Promise<Paused>;
 }
 
-/** Undefined when no process runs in the data folder, or it does not answer. */
+/** Undefined if no process runs in the data folder or it does not answer. */
 export async function runningProcess(env: Environment): Promise<RunningProcess | undefined> {
   const path = socketOf(env);
   const call = <C extends Call>(name: C, ...args: Parameters<Calls[C]>) =>

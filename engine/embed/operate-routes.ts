@@ -12,7 +12,7 @@ export interface Operated {
   readonly application: string;
   readonly runtime: Pick<Runtime, 'tasks' | 'pause' | 'paused'>;
   readonly log: Log;
-  /** By which rows of dead letters become records again; without them rows are left. */
+  /** Mappings for rows of dead letters in a replay; without them rows are skipped. */
   readonly mappings: RowMappings | undefined;
 }
 
@@ -100,7 +100,7 @@ function valuesOf(body: unknown, names: readonly string[]): Readonly<Record<stri
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     refuse('(body)', 'must be an object');
   }
-  // A misspelt selection would mean all.
+  // A misspelt selection would otherwise select everything.
   const unknown = Object.keys(body).find((name) => !names.includes(name));
   if (unknown !== undefined)
     refuse(unknown, `there is no such field; there are ${names.join(', ')}`);

@@ -1,4 +1,4 @@
-/** The application of this process, as questions see it: from when its runtime is there. */
+/** The application of this process for questions, available once its runtime exists. */
 import type { Observer } from '../base/events.ts';
 import type { RowMappings } from '../connect/row-mapping.ts';
 import { HttpProcesses } from '../http/processes.ts';
@@ -13,7 +13,7 @@ export class RunningHere {
   readonly #application: string;
   readonly #mappings: RowMappings | undefined;
   readonly #observe: (observer: Observer) => void;
-  /** Where other processes reach this one. */
+  /** The address at which other processes reach this one. */
   address: string | undefined;
   log: Log | undefined;
   runtime: Runtime | undefined;
@@ -45,7 +45,7 @@ export class RunningHere {
     return this.#running;
   }
 
-  /** Tails that hear of each commit of this process. */
+  /** Tails that are notified of each commit of this process. */
   #tailsOf(log: Log): TopicTails {
     const tails = new TopicTails(log);
     this.#observe({

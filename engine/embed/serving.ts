@@ -1,6 +1,6 @@
 /**
- * Serves an application over HTTP: questions, console, metrics and health; and sends its metrics to
- * an agent.
+ * Serves questions, console, metrics and health of an application over HTTP, and sends its metrics
+ * to an agent.
  */
 import { hostname } from 'node:os';
 import { systemClock } from '../base/clock.ts';
@@ -23,10 +23,10 @@ export interface ServingParts {
   readonly application: string;
   readonly topology: Topology;
   readonly here: RunningHere;
-  /** Of the agent that gets the metrics. */
+  /** The agent that receives the metrics. */
   readonly agent: ReturnType<typeof statsdAddress> | undefined;
   readonly observer: Observer;
-  /** Told of everything from here on. */
+  /** Receives all events from now on. */
   observe(observer: Observer): void;
 }
 
@@ -57,7 +57,7 @@ export class Serving {
     await this.#sendMetrics();
   }
 
-  /** First, while requests that are under way may still write to the log. */
+  /** Closed first, while pending requests can still write to the log. */
   async close(): Promise<void> {
     this.#announcement?.cancel();
     this.#page?.close();
@@ -102,7 +102,7 @@ export class Serving {
     observe(this.#announcement.observer);
   }
 
-  /** The routes, made when there is somebody to ask. */
+  /** The routes, created once the application can answer. */
   #routesOnce(): () => readonly AnyRoute[] | undefined {
     const { options, here } = this.#parts;
     const routesOf = (now: Running) => [...engineRoutes(now), ...(options.routes?.(now) ?? [])];
@@ -142,14 +142,15 @@ function metricsOf(
 }
 
 /**
- * Where a person opens it: one that listens everywhere is reached here by this machine's own name.
+ * The address for a person. A server that listens on all interfaces is reached here by the name of
+ * this machine.
  */
 function urlOf(host: string, port: number): string {
   const own = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
   return `http://${own.includes(':') ? `[${own}]` : own}:${port}`;
 }
 
-/** The address by which another machine is to find this one, where nothing is said. */
+/** The default address at which other machines reach this one. */
 function addressOf(host: string, port: number): string {
   const name = ['0.0.0.0', '::', ''].includes(host) ? hostname() : host;
   return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;

@@ -21,7 +21,7 @@ export class TaskThreads {
     if (threads > 0) this.#spawned = spawnThreads(threads, stateBackend, memoryBytes);
   }
 
-  /** Hosts of tasks. Asked for again when a worker has died: the others end then. */
+  /** Hosts of tasks. Called again after a worker has died, which ends the others. */
   async start(
     topology: Topology,
     reference: TopologyReference,

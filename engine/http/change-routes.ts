@@ -1,4 +1,4 @@
-/** Subscriptions to what changes in stores and tables, of any topology. */
+/** Subscriptions to changes of stores and tables of any topology. */
 import { keyTextOf } from '../base/bytes.ts';
 import { changelogTopic } from '../graph/topic-names.ts';
 import { readableTable } from '../graph/view.ts';
@@ -16,7 +16,7 @@ export interface AskedChanges {
   readonly tails: TopicTails;
 }
 
-/** Between two signs of life, ms. */
+/** Interval of heartbeats, ms. */
 export const quietMs = 15_000;
 
 export function changeRoutes(asked: AskedChanges): readonly StreamRoute[] {
@@ -68,7 +68,7 @@ async function* rowsOf(
   }
 }
 
-/** What a subscription makes of a record, or of what became of a partition. */
+/** Events that a subscription derives from a record, or from a change of a partition. */
 export interface SeenEvent<T> {
   readonly event: string;
   readonly id: string;
@@ -76,8 +76,8 @@ export interface SeenEvent<T> {
 }
 
 /**
- * What is seen in some partitions: first where it begins, then what `seenIn` makes of the records
- * from an offset on, each with the place behind it.
+ * Events of some partitions: first the start position, then the events that `seenIn` derives from
+ * the records from an offset on, each with the position after it.
  */
 export async function* followed<T>(
   tails: TopicTails,
@@ -98,7 +98,8 @@ export async function* followed<T>(
     }
     const { at, batch } = tail;
     const seen = seenIn(batch, at.offset, at);
-    // The last takes the reader behind the batch; who goes before it sees all of the batch again.
+    // Only the last event moves the reader's position after the batch; a reader that leaves earlier
+    // receives the whole batch again.
     const before = placeText(partitions);
     const behind = placeText(
       partitions.map((one) => (one === at ? { ...one, offset: batch.nextOffset } : one)),
@@ -109,7 +110,7 @@ export async function* followed<T>(
   }
 }
 
-/** The partitions of topics, at their ends or where a subscriber has been. */
+/** The partitions of topics, at their ends or at the position of a subscriber. */
 export async function followedFrom(
   tails: TopicTails,
   topics: readonly { readonly topic: string; readonly partitions?: readonly number[] }[],
@@ -120,7 +121,7 @@ export async function followedFrom(
   return lastId === undefined ? ends : placesOf(ends, lastId);
 }
 
-/** Ids of the keys that a batch of a changelog is about, each once. */
+/** Ids of the keys in a batch of a changelog, each once. */
 function changedKeys(batch: PackedBatch, from: number): string[] {
   const keys = new Set<string>();
   for (let i = 0; i < batch.count; i++) {
@@ -136,7 +137,7 @@ function changedKeys(batch: PackedBatch, from: number): string[] {
   return [...keys];
 }
 
-/** Of a topic that stands for a changelog. */
+/** For a topic that serves as a changelog. */
 function recordKeys(batch: PackedBatch, from: number): string[] {
   const keys = new Set<string>();
   for (let i = 0; i < batch.count; i++) {

@@ -19,7 +19,7 @@ import { PageFiles } from './page-files.ts';
 import { type AskedTasks, type Holding, type SharedTasks, sharedTasks } from './shared-tasks.ts';
 import { newestRecords } from './shown-records.ts';
 
-/** What of a running application is looked at. */
+/** The parts of a running application that the console shows. */
 interface RunningApplication extends AskedTasks {
   readonly runtime: Runtime;
   readonly log: Log;
@@ -28,41 +28,41 @@ interface RunningApplication extends AskedTasks {
 export interface ConsoleOptions {
   readonly application: string;
   readonly topology: Topology;
-  /** Undefined while the application is not there yet. */
+  /** Undefined before the application is open. */
   readonly running: () => RunningApplication | undefined;
   readonly health: () => Health;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
-  /** It decides about people: questions about them and about segments are answered beside. */
+  /** The application has questions about persons and segments. */
   readonly hasPeople: boolean;
 }
 
-/** Between two looks, ms; with many partitions the log is asked less often. */
+/** Polling interval, ms; with many partitions the log is polled less often. */
 const lookEveryMs = 1_000;
 const partitionsALook = 64;
-/** Who looks at the same time; a page more is refused until another is closed. */
+/** Limit of open pages; further ones are refused until one is closed. */
 const lookersMost = 32;
 const recordsMost = 100;
 const recordsUsual = 20;
 
-/** What is known of a topic. */
+/** Data of a topic. */
 interface TopicState {
   readonly partitions: number;
-  /** Sum of the end offsets: its growth is what is written. */
+  /** Sum of the end offsets; its growth is the number of written records. */
   readonly end: number;
   /** Number of kept records; on Kafka an upper bound. */
   readonly kept: number;
-  /** Records that wait to be read; absent of topics that the tasks do not read. */
+  /** Unread records; absent for topics that the tasks do not read. */
   readonly lag?: number;
   /** Partitions that tasks read and whose backlog is unknown. */
   readonly unknown?: number;
 }
 
-/** What a look found; what could not be asked is left out, and `problem` says why. */
+/** The result of a poll. Parts that could not be queried are missing, and `problem` says why. */
 interface Look {
   readonly topics: Record<string, TopicState>;
   readonly time?: TimeReport;
-  /** Absent where this process has all tasks, always. */
+  /** Absent if this process always has all tasks. */
   readonly processes?: readonly Holding[];
   readonly problem?: string;
 }
@@ -73,7 +73,7 @@ export class Console implements PageServer {
   readonly #files = new PageFiles();
   readonly #closed = new AbortController();
   #lookers = 0;
-  /** The last look, shared by all who look. */
+  /** The last poll, shared by all open pages. */
   #look: { readonly at: number; readonly found: Promise<Look> } | undefined;
 
   constructor(options: ConsoleOptions) {
@@ -153,9 +153,7 @@ export class Console implements PageServer {
     };
   }
 
-  /**
-   * What the sources of this process brought; one that has brought nothing yet is there as well.
-   */
+  /** Counts of the sources of this process, including those without records so far. */
   #sources() {
     const known = this.#options.running()?.runtime.summary.sources ?? [];
     const done = new Map(known.map((source) => [source.name, source]));
@@ -194,7 +192,7 @@ export class Console implements PageServer {
     return { status: 200, headers, body: this.#events(either) };
   }
 
-  /** First the last minutes, then how it is, every second. */
+  /** First the last minutes, then the current state every second. */
   async *#events(signal: AbortSignal): AsyncGenerator<string> {
     this.#lookers++;
     try {
@@ -259,7 +257,7 @@ function viewsOf({ views }: Topology): { readonly name: string; readonly of: rea
   return [...views.values()].map(({ name, of }) => ({ name, of }));
 }
 
-/** Never rejects: brokers that are away, or tasks that move, must not end what one looks at. */
+/** Never rejects: unavailable brokers or moving tasks must not close the page. */
 async function lookAt(running: RunningApplication): Promise<Look> {
   const others = sharedTasks(running);
   const [topics, time, shared] = await Promise.allSettled([

@@ -1,4 +1,4 @@
-/** Server-sent events: written as fast as the reader takes them, and no faster. */
+/** Server-sent events, written no faster than the reader accepts them. */
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts';
@@ -46,7 +46,7 @@ export class Streams {
       ...headers,
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // nginx would keep events back.
+      // Otherwise nginx would buffer events.
       'x-accel-buffering': 'no',
     });
     response.flushHeaders();
@@ -68,7 +68,7 @@ export class Streams {
     }
   }
 
-  /** False when the reader has gone, or takes nothing. */
+  /** False if the reader has disconnected or accepts nothing. */
   async #drained(response: ServerResponse): Promise<boolean> {
     const done = new AbortController();
     const signal = AbortSignal.any([done.signal, AbortSignal.timeout(this.#limits.stalledMs)]);
@@ -87,10 +87,10 @@ export class Streams {
 
 const lastMs = 5_000;
 
-/** What a reader that reads again sees, if it does so soon. */
+/** The last event, which a reader sees if it resumes reading soon. */
 function last(response: ServerResponse, event: string, problem: string, code?: string): void {
   response.end(textOf({ event, data: { ...(code === undefined ? {} : { code }), problem } }));
-  // A reader that takes nothing would keep the connection.
+  // A reader that accepts nothing would keep the connection open.
   response.socket?.setTimeout(lastMs, () => response.destroy());
 }
 
@@ -102,7 +102,10 @@ function codeOf(error: unknown): string | undefined {
   return isMillraceError(error) ? error.code : undefined;
 }
 
-/** An event without data is none: it keeps the connection, and moves the reader's place. */
+/**
+ * An event without data is not delivered: it keeps the connection open and moves the reader's
+ * position.
+ */
 function textOf({ event, id, data }: ServerEvent): string {
   const place = id === undefined ? '' : `id: ${id}\n`;
   if (data === undefined) return `: ${event}\n${place}\n`;

@@ -1,6 +1,6 @@
 /**
- * What the running topology does, summed up from its events for the console: totals, and the last
- * minutes.
+ * The activity of the running topology for the console, summed from its events: totals, and the
+ * last minutes.
  */
 import type { Clock } from '../base/clock.ts';
 import type { EventName, Observer, TelemetryEvents } from '../base/events.ts';
@@ -29,7 +29,7 @@ export interface SourceTotals {
   readonly skipped: Record<string, number>;
 }
 
-/** Something that an operator may want to know of. */
+/** A message for operators. */
 export interface Notice {
   /** ms UTC. */
   readonly at: number;
@@ -90,7 +90,7 @@ export class FlowWatch {
     return this.#tasks;
   }
 
-  /** Bytes that state takes, by part and by task, and what it may take. */
+  /** Memory of the state in bytes, by part and by task, and its budget. */
   get memory() {
     const parts = { cache: 0, packed: 0, backend: 0 };
     const tasks: Record<string, number> = {};
@@ -103,7 +103,7 @@ export class FlowWatch {
     return { budget: this.#budget, ...parts, tasks };
   }
 
-  /** Changelog records that are still to be applied, and of how many. */
+  /** Changelog records still to be applied, and their total. */
   get restoring(): { readonly done: number; readonly total: number } | undefined {
     const all = [...this.#restores.values()];
     const done = all.reduce((sum, one) => sum + one.done, 0);
@@ -111,7 +111,7 @@ export class FlowWatch {
     return done < total ? { done, total } : undefined;
   }
 
-  /** Of the last cycles: ms a cycle by stage, and percentiles of a cycle's whole way, ms. */
+  /** For the last cycles: ms per cycle by stage, and percentiles of the total duration, ms. */
   get cycles() {
     const stages: Record<string, number> = {};
     for (const cycle of this.#cycles) {

@@ -1,4 +1,4 @@
-/** Whether the runtime is well, from its events: what an orchestrator asks. */
+/** The health of the runtime, derived from its events, for orchestrators. */
 
 import type { Clock } from '../base/clock.ts';
 import type { Observer, TelemetryEvents } from '../base/events.ts';
@@ -22,9 +22,11 @@ export interface Health {
   readonly lastCommitAgeMs: number | null;
   /** Greatest event time so far, ms UTC; null before the first record. */
   readonly streamTime: number | null;
-  /** Partitions that cannot be read now, and why; the status is 'waiting' while there are any. */
+  /**
+   * Partitions that cannot be read now, with reasons; the status is 'waiting' while there are any.
+   */
   readonly stalled: readonly StalledPartition[];
-  /** What is paused; the status is 'paused' when it is the whole application. */
+  /** The pauses; the status is 'paused' if the whole application is paused. */
   readonly paused: TelemetryEvents['pauseChanged'];
 }
 
@@ -47,9 +49,9 @@ export class HealthWatch {
   #isAway = false;
   /** By topic and partition. */
   readonly #stalled = new Map<string, StalledPartition>();
-  /** A worker died or a commit is in doubt, and the tasks are not ours again yet. */
+  /** A worker died or the outcome of a commit is unknown, and the tasks are not reopened yet. */
   #isRecovering = false;
-  /** Tasks that are being opened. */
+  /** Tasks being opened. */
   #opening = 0;
   #paused: TelemetryEvents['pauseChanged'] = {
     ...{ all: false, topics: [], partitions: [], sources: [] },

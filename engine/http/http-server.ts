@@ -1,5 +1,5 @@
 /**
- * GET /metrics and GET /health, and an application's own routes, by default on the loopback
+ * Serves GET /metrics, GET /health and the application's own routes, by default on the loopback
  * interface.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -56,7 +56,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 };
 const ownPaths = ['/metrics', '/health'];
 
-/** The status that an error of a question is answered with; 400 where the asker can mend it. */
+/** The status for an error of a question; 400 if the client can correct it. */
 export function statusOf(code: ErrorCode): number {
   return statuses[code] ?? 400;
 }
@@ -92,14 +92,14 @@ export async function serveHttp(options: HttpOptions): Promise<HttpEndpoint> {
   const { port, host = '127.0.0.1' } = options;
   const streams = new Streams();
   const server = createServer((request, response) => {
-    // Whatever a client sends, it must not end the process.
+    // No request may end the process.
     response.on('error', () => {});
     answer(streams, request, response, options).catch((error: unknown) => {
       if (response.headersSent) response.destroy();
       else json(response, 500, { problem: messageOf(error) });
     });
   });
-  // Node would end the connection without an answer.
+  // By default Node closes the connection without an answer.
   server.on('connect', (_, socket) => {
     socket.on('error', () => {});
     socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
@@ -170,7 +170,7 @@ async function answer(
   }
 }
 
-/** A stream is written no faster than it is taken. */
+/** A stream is written no faster than the client reads it. */
 async function sendPage(
   response: ServerResponse,
   { status, headers, body }: PageAnswer,
@@ -211,8 +211,8 @@ async function answerRoute(
 }
 
 /**
- * This server knows no accounts: who operates must be on this machine, and no web page may (by a
- * name of its own, or by a form).
+ * This server has no accounts: operating requests must come from this machine, and not from a web
+ * page (through another host name or a form).
  * @throws OPERATE_REFUSED
  */
 function checkNear({ socket, headers: { host = '', origin } }: IncomingMessage): void {
@@ -240,9 +240,9 @@ function untilGone(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-/** The request's target; a string says what is wrong with the request. */
+/** The request's target; a string describes what is wrong with the request. */
 function targetOf({ url = '', headers: { host } }: IncomingMessage): URL | string {
-  // Not a proxy; and two slashes would begin a host.
+  // This is not a proxy, and two slashes would start a host name.
   if (!url.startsWith('/') || url.startsWith('//')) return 'the path must begin with one slash';
   if (host !== undefined && !hostName.test(host)) return 'the Host header names no host';
   try {
@@ -253,7 +253,7 @@ function targetOf({ url = '', headers: { host } }: IncomingMessage): URL | strin
   }
 }
 
-/** A name, or an address, and a port. Empty where a client knows none. */
+/** A name or an address, and a port. Empty if the client knows none. */
 const hostName = /^([\w.~-]+|\[[\da-fA-F:.]+\])?(:\d{1,5})?$/;
 
 function allowedBy(routes: readonly Served[]): string[] {
@@ -268,7 +268,7 @@ function refuseMethod(response: ServerResponse, path: string, methods: readonly 
   json(response, 405, { problem: `${path} answers ${allowed}` });
 }
 
-/** Throws CONFIG_INVALID for what is no JSON, and BODY_TOO_LARGE. */
+/** Throws CONFIG_INVALID if the body is not JSON, and BODY_TOO_LARGE. */
 async function bodyOf(request: IncomingMessage): Promise<unknown> {
   const bytes = await bytesOf(request);
   try {
@@ -279,8 +279,8 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
 }
 
 /**
- * What is too large is read on for a moment, and forgotten: a client would see a broken connection,
- * and not the answer, if the socket were closed while it writes.
+ * An oversized body is read and discarded for a moment. If the socket were closed while the client
+ * writes, it would see a broken connection instead of the answer.
  */
 function bytesOf(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -312,7 +312,7 @@ function bytesOf(request: IncomingMessage): Promise<Buffer> {
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
-  // Before the head is written: an answer that cannot be written has another.
+  // Encoded before the head is written: if encoding fails, another answer is sent.
   const text = JSON.stringify(body);
   response.writeHead(status, { 'content-type': 'application/json' }).end(text);
 }

@@ -1,27 +1,27 @@
 /**
- * Metrics of requests from outside. Labels hold declared routes, statuses and reasons of a closed
- * list, never what a client sent: neither their number nor what they say is in a stranger's hands.
+ * Metrics of requests from outside. Labels are declared routes, statuses and reasons from closed
+ * lists, never values from a client, so clients control neither their number nor their content.
  */
 import type { Registry } from 'prom-client';
 import { onDemand } from '../base/on-demand.ts';
 
 const promPackage = onDemand<typeof import('prom-client')>('prom-client');
 
-/** What became of a request. */
+/** The outcome of a request. */
 export interface AnsweredRequest {
-  /** As it is declared; '(unknown)' for a path that is none. */
+  /** The declared path; '(unknown)' for any other. */
   readonly route: string;
   readonly method: string;
   readonly status: number;
-  /** From its head to the end of its answer. */
+  /** Duration from its head to the end of its answer. */
   readonly seconds: number;
-  /** Why it was refused, of a closed list. */
+  /** Reason of a refusal, from a closed list. */
   readonly refusal?: string | undefined;
 }
 
-/** What became of the events of a request. */
+/** The outcome of the events of a request. */
 export interface TakenEvents {
-  /** How they came: of a closed list, or a name of the configuration. */
+  /** Their protocol: from a closed list, or a name in the configuration. */
   readonly source: string;
   readonly accepted: number;
   /** Left out by the mapping. */

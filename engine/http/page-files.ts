@@ -20,7 +20,7 @@ type Files = ReadonlyMap<string, Uint8Array>;
 export class PageFiles {
   #files: Promise<Files> | undefined;
 
-  /** Undefined where there is no such file. @param name without a folder */
+  /** Undefined for an unknown file. @param name without a folder */
   async answer(name: string): Promise<PageAnswer | undefined> {
     this.#files ??= runsSources ? builtNow() : readBuilt();
     const files = await this.#files.catch((error: unknown) => {
@@ -31,7 +31,7 @@ export class PageFiles {
     const body = files.get(name);
     if (body === undefined) return undefined;
     const ending = name.slice(name.lastIndexOf('.') + 1);
-    // All but the page itself are named by their content.
+    // All files except the page itself are named by their content.
     const cache = ending === 'html' ? 'no-cache' : 'public, max-age=31536000, immutable';
     const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
     const headers = {

@@ -9,10 +9,10 @@ export interface PageAnswer {
 
 /** The console for HTTP servers: serves GET below `/console/`. */
 export interface PageServer {
-  /** True for what holds no data of the application: the page itself. */
+  /** True for paths without data of the application: the page itself. */
   isPublic(path: string): boolean;
   /**
-   * Undefined for a path that is not the console's. Throws a MillraceError for a wrong question.
+   * Undefined for a path that is not the console's. Throws a MillraceError for an invalid question.
    * @param signal aborts when the client no longer waits
    */
   answer(
@@ -23,8 +23,8 @@ export interface PageServer {
 }
 
 /**
- * OWASP ASVS 5: 3.4. Only the page's own files are loaded and only its own server is asked; nothing
- * is run from within the markup, and no other page may frame it.
+ * OWASP ASVS 5: 3.4. The page loads only its own files and queries only its own server; inline
+ * scripts are not run, and no other page may frame it.
  */
 export const pageHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': [
@@ -43,7 +43,7 @@ export const pageHeaders: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
 };
 
-/** An answer of JSON, as every route gives one. */
+/** The JSON answer of a route. */
 export function jsonAnswer(value: object): PageAnswer {
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
   return { status: 200, headers, body: JSON.stringify(value) };

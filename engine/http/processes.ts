@@ -1,4 +1,4 @@
-/** The processes of an application ask each other for rows of the tasks that they hold. */
+/** Processes of an application query each other for rows of the tasks that they hold. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { MillraceError, messageOf } from '../base/errors.ts';
 import type { PartitionLag } from '../runtime/assignment.ts';
@@ -9,16 +9,16 @@ import type { RowAnswer, RowQuestion } from '../task/row-answers.ts';
 import type { Route } from './routes.ts';
 
 const [rowsPath, statePath] = ['/v1/tasks/rows', '/v1/tasks/state'];
-/** How long one process waits for another, ms; less where somebody looks on. */
+/** How long one process waits for another, ms; shorter for the console. */
 const [answerMs, lookMs] = [5_000, 1_000];
 
-/** What a process says of its tasks. */
+/** A process's report on its tasks. */
 export interface ProcessState {
-  /** Records that wait, by partition that its tasks read. */
+  /** Unread records of each partition that its tasks read. */
   readonly lags: readonly PartitionLag[];
 }
 
-/** The others, as this process reaches them. */
+/** The addresses of the other processes. */
 export class HttpProcesses implements OtherProcesses {
   readonly #owners: Owners;
   readonly #own: string;
@@ -64,7 +64,7 @@ export class HttpProcesses implements OtherProcesses {
     throw new MillraceError('CONFIG_INVALID', { field, problem });
   }
 
-  /** What a process says of itself; undefined when it does not answer within a second. */
+  /** The report of a process; undefined if it does not answer within a second. */
   async stateOf(address: string): Promise<ProcessState | undefined> {
     try {
       const tooLong = AbortSignal.timeout(lookMs);
@@ -135,7 +135,7 @@ async function checkSecret(owners: Owners, authorization: string | undefined): P
   const given = authorization?.replace(/^Bearer /, '');
   for (let attempt = 0; attempt < 2; attempt++) {
     if (given !== undefined && owners.secret !== undefined && isSame(given, owners.secret)) return;
-    // It may be one that was made after this process has looked.
+    // The secret may have been created after this process read it.
     if (attempt === 0) await owners.refresh();
   }
   throw new MillraceError('NOT_OURS', {});

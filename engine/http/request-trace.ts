@@ -1,7 +1,7 @@
 /**
- * The trace of an HTTP request. A request with a sampled `traceparent` (W3C) gets a span below the
- * caller's, and the records that it writes go on below that span. Where no tracer is registered
- * there is no span, and records go on below the caller's.
+ * The trace of an HTTP request. A request with a sampled `traceparent` (W3C) gets a child span of
+ * the caller's, and its records continue below that span. Without a registered tracer there is no
+ * span, and records continue below the caller's.
  */
 import type { Span } from '@opentelemetry/api';
 import { onDemand } from '../base/on-demand.ts';
@@ -10,12 +10,12 @@ import { contextIn, headersOf, registeredTracer } from '../task/tracing.ts';
 
 const library = onDemand<typeof import('@opentelemetry/api')>('@opentelemetry/api');
 const sampledForm = /^00-[\da-f]{32}-[\da-f]{16}-[\da-f][13579bdf]$/;
-/** W3C asks for 512 characters of `tracestate` to be passed on. */
+/** W3C requires that 512 characters of `tracestate` are passed on. */
 const stateMost = 512;
 const serverErrors = 500;
 
 export interface RequestTrace {
-  /** Of the records that the request writes. */
+  /** The trace headers of the records that the request writes. */
   readonly headers: Headers;
   /** The answer is sent. */
   end(status: number): void;
@@ -25,7 +25,7 @@ type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /**
  * Undefined for a request that is not traced.
- * @param path as it is declared, without the values in it: it may name a person
+ * @param path as declared, without parameter values, which may identify a person
  */
 export function requestTrace(
   method: string,

@@ -4,21 +4,21 @@
 import { MillraceError } from '../base/errors.ts';
 import { instantIn } from '../base/instant-text.ts';
 
-/** What a document says of a parameter. */
+/** Documentation of a parameter. */
 export interface Parameter {
   readonly description: string;
   readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'object';
-  /** A part of the path is required without it. */
+  /** Path parameters are always required. */
   readonly required?: boolean;
   readonly example?: string | number;
 }
 
-/** What documents say of a route. */
+/** Documentation of a route. */
 export interface RouteText {
   readonly summary: string;
-  /** By name; those that stand in the path are in it, too. */
+  /** Parameters by name, including those in the path. */
   readonly parameters?: Readonly<Record<string, Parameter>>;
-  /** JSON schema of a right answer. */
+  /** JSON schema of a successful answer. */
   readonly answer?: object;
 }
 
@@ -26,11 +26,11 @@ export interface RouteText {
 export interface Route {
   /** 'POST' has a body of JSON. */
   readonly method: 'GET' | 'POST';
-  /** ':name' stands for a part of the path: it is among the query's values. */
+  /** ':name' is a path parameter; its value is added to the query's values. */
   readonly path: string;
   /**
-   * Of a GET: where the same is asked by POST, its values in a body of JSON, so that no name of a
-   * person stands in an address. Default: the same path; null: nowhere.
+   * For a GET: the path of the same question by POST, with its values in a JSON body, so that no
+   * identifier of a person is in an address. Default: the same path; null: none.
    */
   readonly byPost?: string | null;
   readonly about?: RouteText;
@@ -39,10 +39,11 @@ export interface Route {
    * to this machine.
    */
   readonly role?: 'operate';
-  /** It is asked by other processes of the application, and checks by itself who asks. */
+  /** Other processes of the application call it; it authenticates them itself. */
   readonly isInternal?: true;
   /**
-   * Returns the JSON response. A MillraceError is the client's: 400, or the status of `statusOf`.
+   * Returns the JSON response. A MillraceError is an error of the client: 400, or the status of
+   * `statusOf`.
    * @param signal aborts when the client no longer waits
    */
   answer(
@@ -58,11 +59,11 @@ export interface ServerEvent {
   readonly event: string;
   /** Position for a client that reconnects, sent as Last-Event-ID. */
   readonly id?: string;
-  /** Absent: a sign of life, which only moves the reader's place. */
+  /** Absent: a heartbeat, which only moves the reader's position. */
   readonly data?: object;
 }
 
-/** A subscription: server-sent events, until the asker goes or `events` ends. */
+/** A subscription: server-sent events until the client disconnects or `events` ends. */
 export interface StreamRoute extends Pick<Route, 'path' | 'byPost' | 'about'> {
   readonly method: 'GET';
   readonly answer?: undefined;
@@ -92,16 +93,16 @@ export function lastEventId(
   return text === null || text === '' ? undefined : text;
 }
 
-/** A route as a server serves it: by one method at one path. */
+/** A route of a server: one method at one path. */
 export interface Served {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly route: AnyRoute;
-  /** The values come in the body. */
+  /** The values are in the body. */
   readonly byBody: boolean;
 }
 
-/** Routes with those that are asked by POST as well. */
+/** All routes, including the POST forms. */
 export function servedRoutes(routes: readonly AnyRoute[]): Served[] {
   return routes.flatMap((route): Served[] => {
     const own = { method: route.method, path: route.path, route, byBody: false };
@@ -110,7 +111,7 @@ export function servedRoutes(routes: readonly AnyRoute[]): Served[] {
   });
 }
 
-/** The values in a path, by name; undefined when it is another path. Values are decoded. */
+/** The decoded parameters of a path, by name; undefined for another path. */
 export function valuesInPath(
   pattern: string,
   path: string,
@@ -129,7 +130,7 @@ export function valuesInPath(
 }
 
 /**
- * The values of a body, as if they stood in the query: text as it is, anything else as JSON.
+ * The values of a body in the form of query values: text unchanged, anything else as JSON.
  * @throws CONFIG_INVALID for a body that is no object
  */
 export function addBodyValues(query: URLSearchParams, body: unknown): void {
@@ -143,7 +144,7 @@ export function addBodyValues(query: URLSearchParams, body: unknown): void {
   }
 }
 
-/** A value that must be there. @throws CONFIG_INVALID */
+/** A required value. @throws CONFIG_INVALID */
 export function needed(query: URLSearchParams, field: string): string {
   const value = query.get(field);
   if (value !== null && value !== '') return value;
@@ -175,10 +176,10 @@ export function instantOf(text: string, field: string): number {
   throw new MillraceError('CONFIG_INVALID', { field, problem });
 }
 
-/** No instant lies further from 1970, ms; a number that JSON knows. */
+/** The greatest distance of an instant from 1970, ms. */
 const farthest = 8.64e15;
 
-/** Instants of a question, with what stands for none. */
+/** Instants of a question, with defaults for missing ones. */
 export function spanOf(query: URLSearchParams): { readonly from: number; readonly to: number } {
   const [from, to] = [query.get('from'), query.get('to')];
   const span = {

@@ -1,4 +1,4 @@
-/** Who holds the tasks of an application that several processes share, as the console shows it. */
+/** The processes that hold the tasks of a shared application, as shown by the console. */
 import type { TopicPartition } from '../log/log.ts';
 import { keyOf } from '../log/partition-key.ts';
 import type { PartitionLag } from '../runtime/assignment.ts';
@@ -17,7 +17,7 @@ export interface Holding {
 
 export interface SharedTasks {
   readonly processes: readonly Holding[];
-  /** Of the partitions that others read. */
+  /** Backlog of the partitions that others read. */
   readonly lags: readonly PartitionLag[];
   /** Partitions whose backlog is unknown. */
   readonly unknown: readonly TopicPartition[];
@@ -29,7 +29,7 @@ export interface AskedTasks {
   readonly others: HttpProcesses | undefined;
 }
 
-/** Undefined where this process has all tasks, always. */
+/** Undefined if this process always has all tasks. */
 export async function sharedTasks({
   runtime,
   owners,

@@ -1,4 +1,4 @@
-/** Records of a topic as text: decoded where the topology says how, else as they lie. */
+/** Records of a topic as text: decoded if the topology defines how, otherwise the stored bytes. */
 import { MillraceError } from '../base/errors.ts';
 import type { Topology } from '../graph/graph.ts';
 import { writtenTopics } from '../graph/sub-topology.ts';
@@ -17,7 +17,7 @@ export interface RecordText {
   readonly headers: Headers;
 }
 
-/** Bytes as text when they are text, else as hexadecimal digits. */
+/** Bytes as text if they are text, otherwise as hexadecimal digits. */
 export function bytesText(bytes: Uint8Array | null): string | null {
   if (bytes === null) return null;
   try {
@@ -27,7 +27,7 @@ export function bytesText(bytes: Uint8Array | null): string | null {
   }
 }
 
-/** What bytes say: decoded when it is known how, else as text or hexadecimal digits. */
+/** Bytes decoded if a serde is known, otherwise as text or hexadecimal digits. */
 export function decodedText(
   bytes: Buffer | null,
   decoder: Decoder<unknown> | undefined,
@@ -41,30 +41,30 @@ export function decodedText(
   }
 }
 
-/** How a topology reads or writes a topic; undefined when it does not say. */
+/** The serdes of a topic in a topology; undefined if it does not define them. */
 export function serdesIn(topology: Topology, name: string): Source<unknown, unknown> | undefined {
   const read = topology.nodes.flatMap((node) => (node.type === 'source' ? [node.topic] : []));
-  // A topic as authors declare it is both views; a bare sink has no decoders.
+  // A declared topic has both views; a bare sink has no decoders.
   const written = writtenTopics(topology) as unknown as Partial<Source<unknown, unknown>>[];
   const found = [...read, ...written].find((topic) => topic.name === name);
   return found?.valueDecoder === undefined ? undefined : (found as Source<unknown, unknown>);
 }
 
-/** A page of records, the newest first, and where the older ones begin. */
+/** A page of records, newest first, and the position of the older ones. */
 export interface RecordPage {
   readonly records: readonly RecordText[];
   /**
-   * By partition: the offset before which the older ones lie; without those that are at their
+   * By partition: the offset before which older records are; without partitions read to their
    * start.
    */
   readonly before: Readonly<Record<string, number>>;
 }
 
-/** Longer values are cut off: a page shows samples. */
+/** Longer values are truncated: a page shows samples. */
 const charactersMost = 4_000;
 
 /**
- * The newest records of a topic, or those before the offsets of a page that was read already.
+ * The newest records of a topic, or those before the offsets of an earlier page.
  * @param limit records, over all partitions
  * @throws TOPIC_UNKNOWN
  */
@@ -119,7 +119,7 @@ function olderThan(
   const before: Record<string, number> = {};
   for (const [partition, start] of starts) {
     const read = all.filter((one) => one.partition === partition);
-    // Those of a partition are shown in the order of time, which need not be that of their offsets.
+    // Records of a partition are sorted by time, which may differ from the order of offsets.
     const left = read.filter((one) => !shown.includes(one)).map(({ offset }) => offset);
     const next = left.length > 0 ? Math.max(...left) + 1 : Math.min(...read.map((r) => r.offset));
     const place = Number.isFinite(next) ? next : asked?.[partition];

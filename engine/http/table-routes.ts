@@ -1,4 +1,4 @@
-/** Questions about stores and tables, of any topology. */
+/** Questions about stores and tables of any topology. */
 import { bytesOfKeyText, keyTextOf, prefixEnd } from '../base/bytes.ts';
 import { MillraceError } from '../base/errors.ts';
 import type { StoreSpec } from '../graph/store-spec.ts';
@@ -13,7 +13,7 @@ import {
 import type { KeyRange } from '../state/committed-reads.ts';
 import { countOf, needed, type Route, spanOf } from './routes.ts';
 
-/** A running application, as routes ask it; the getters may throw while it is not there yet. */
+/** A running application for routes; the getters may throw before it is open. */
 export interface AskedTables {
   readonly runtime: Pick<Runtime, 'tasks'>;
   readonly tables: TableQuestions;
@@ -49,7 +49,7 @@ const rowSchema = {
   required: ['key', 'value'],
 };
 
-/** What every answer says of what it knows. */
+/** The commit and watermark fields of every answer. */
 export const asOfSchema = {
   type: 'object',
   description: 'All that this commit, and those before it, have changed is in the answer.',
@@ -165,7 +165,7 @@ export function tableRoutes(asked: AskedTables): readonly Route[] {
   ];
 }
 
-/** A page of a table, as its query asks for it. */
+/** A page of a table by its query. */
 export async function pageOf(
   tables: TableQuestions,
   name: string,

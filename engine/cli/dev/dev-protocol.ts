@@ -1,24 +1,27 @@
-/** What `dev` and the process of one version of the topology say to each other. */
+/** Messages between `dev` and the process of one version of the topology. */
 import type { Planned } from '../plan-command.ts';
 import type { RunOptions } from '../run-command.ts';
 
-/** What a version is run with, over all edits. */
+/** Settings of all versions. */
 export type VersionOptions = Omit<RunOptions, 'fresh' | 'orphan' | 'untilCaughtUp' | 'json'>;
 
 /** How to continue with existing data. */
 export interface Begin {
   /** Log and state are deleted first. */
   readonly fresh: boolean;
-  /** Stores that are left behind. */
+  /** Stores whose state is dropped. */
   readonly orphan: readonly string[];
 }
 
-/** To the version: first what it is, then that it is to run. */
+/** Messages to the version: first its settings, then the command to run. */
 export type ToVersion =
   | { readonly kind: 'load'; readonly module: string; readonly options: VersionOptions }
   | { readonly kind: 'begin'; readonly begin: Begin };
 
-/** From the version: it was loaded, and this becomes of the state. A version that fails ends. */
+/**
+ * Message from the version: it was loaded, with the effect on the state. A version that fails
+ * exits.
+ */
 export interface FromVersion extends Planned {
   readonly kind: 'planned';
 }

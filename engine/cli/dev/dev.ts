@@ -18,7 +18,7 @@ import { Version } from './topology-version.ts';
 import { type Build, shortPath, watchModule } from './watch.ts';
 
 export interface DevOptions extends VersionOptions {
-  /** Lose state without being asked. */
+  /** Drop state without asking. */
   readonly dropState?: boolean;
 }
 
@@ -60,7 +60,10 @@ function say(text: string): void {
   process.stderr.write(`dev: ${text}\n`);
 }
 
-/** The usual port, or a free one; the same across edits, so that an open page keeps working. */
+/**
+ * The default port, or a free one. It stays the same across edits, so that an open page keeps
+ * working.
+ */
 async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
   const probe = (port: number) =>
     new Promise<number | undefined>((resolved) => {
@@ -72,7 +75,7 @@ async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
         server.close(() => resolved(found));
       });
     });
-  // A requested port that is in use is reported by the process that listens.
+  // If a requested port is in use, the listening process reports it.
   if (http !== undefined && http !== 0) return http;
   const usual = http === undefined ? await probe(standardPort) : undefined;
   return usual ?? (await probe(0)) ?? standardPort;
@@ -80,14 +83,14 @@ async function lastingPort({ http, httpHost }: DevOptions): Promise<number> {
 
 type Built = Extract<Build, { kind: 'built' }>;
 
-/** A version that waits for an answer, as state would be lost. */
+/** A version that waits for an answer, because it would drop state. */
 interface Asking {
   readonly version: Version;
   readonly hash: string;
   readonly begin: Begin;
 }
 
-/** What runs, what is to run next, and who is asked what. One thing is done at a time. */
+/** The running version, the next one, and the open question. Works on one thing at a time. */
 class Session {
   readonly ended: Promise<number>;
   readonly #module: string;
@@ -100,10 +103,10 @@ class Session {
   #running: Version | undefined;
   /** Of the code that runs. */
   #runningHash = '';
-  /** Is loaded and not yet told to run. */
+  /** Loaded, but not yet started. */
   #loading: Version | undefined;
   #asking: Asking | undefined;
-  /** The newest build; what is older need not be tried any more. */
+  /** The newest build; older ones are skipped. */
   #newest: Build | undefined;
   #isEnding = false;
 
@@ -120,7 +123,7 @@ class Session {
 
   built(build: Build): void {
     this.#newest = build;
-    // What is loading is of the edit before.
+    // The version that is loading belongs to an earlier edit.
     void this.#loading?.stop();
     this.#next(async () => {
       if (build !== this.#newest) return;
@@ -144,7 +147,7 @@ class Session {
     if (key === 'd') this.#next(() => this.#dropAsked());
   }
 
-  /** Finishes the cycle and commits; a second time: at once. */
+  /** Finishes the cycle and commits; a second call stops at once. */
   interrupt(): void {
     if (this.#isEnding) {
       void this.#running?.stop();
@@ -170,7 +173,7 @@ class Session {
     if (asking !== undefined) await this.#switch(asking);
   }
 
-  /** What failed for another reason than its code may work now. */
+  /** A version that failed for a reason outside its code may work now. */
   async #again(): Promise<void> {
     const build = this.#newest;
     if (this.#running !== undefined || this.#asking !== undefined) return;
@@ -185,7 +188,7 @@ class Session {
     await this.#try(build, () => ({ fresh: true, orphan: [] }));
   }
 
-  /** Loads a version, and has it run if `decide` says how. */
+  /** Loads a version, and starts it if `decide` returns how. */
   async #try(build: Built, decide: (planned: Planned) => Begin | undefined): Promise<void> {
     const { hash } = build;
     const version = new Version(
@@ -198,7 +201,7 @@ class Session {
     const planned = await version.planned;
     this.#loading = undefined;
     if (planned === undefined) {
-      // A newer edit ended it: that one is reported.
+      // A newer edit replaced this version; only that one is reported.
       if (build === this.#newest && !this.#isEnding) this.#waits();
       return;
     }
@@ -215,7 +218,10 @@ class Session {
     if (this.#running !== undefined) say('the version before runs on meanwhile');
   }
 
-  /** How a version begins that loses nothing; undefined, and told, where it would. */
+  /**
+   * How to start a version without dropping state. If it would drop state, reports it and returns
+   * undefined.
+   */
   #lossless({ changes }: Planned): Begin | undefined {
     const lost = lostBy(changes);
     const told = lost.length > 0 ? changes : changes.filter(({ verdict }) => verdict !== 'new');
@@ -265,10 +271,7 @@ class Session {
   }
 }
 
-/**
- * Of a store that cannot be read there is nothing to go on with; one without a step is left where
- * it is.
- */
+/** An unreadable store cannot be continued; a store without a step stays where it is. */
 function howToLose(lost: readonly Change[]): Begin {
   if (lost.some(({ verdict }) => verdict === 'refuse')) return { fresh: true, orphan: [] };
   return { fresh: false, orphan: lost.map(({ name }) => name) };

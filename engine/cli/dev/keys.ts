@@ -1,12 +1,14 @@
 /** Single keys from a terminal or from standard input. */
 
-/** Calls `onKey` with each key until it is closed; Ctrl-C is a key here, as a terminal is raw. */
+/**
+ * Calls `onKey` with each key until it is closed. Ctrl-C is a key too, because the terminal is raw.
+ */
 export function readKeys(onKey: (key: string) => void): { close(): void } {
   const { stdin } = process;
   const told = (text: Buffer) => {
     for (const key of text.toString()) if (key.trim() !== '' || key === '\u0003') onKey(key);
   };
-  // Where there is no input, keys do not come, and nothing else is wrong.
+  // Without an input there are no keys; everything else works.
   stdin.on('error', () => {});
   stdin.on('data', told);
   if (stdin.isTTY) stdin.setRawMode(true);

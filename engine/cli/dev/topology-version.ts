@@ -1,16 +1,18 @@
-/** One version of the topology, in a process of its own: module caches do not outlive an edit. */
+/**
+ * One version of the topology, in its own process, so that module caches do not survive an edit.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Planned } from '../plan-command.ts';
 import type { Begin, FromVersion, ToVersion, VersionOptions } from './dev-protocol.ts';
 
-/** Beyond its own deadline, for the process to end. */
+/** Extra time after its own deadline for the process to end. */
 const graceMs = 2_000;
 
 export class Version {
-  /** What becomes of the state; undefined when it has ended instead, and has said why. */
+  /** The effect on the state; undefined if the process has ended after reporting the reason. */
   readonly planned: Promise<Planned | undefined>;
-  /** Its exit code; null when a signal has ended it. */
+  /** Its exit code; null if it was ended by a signal. */
   readonly ended: Promise<number | null>;
   readonly #child: ChildProcess;
   readonly #stopWithinMs: number;
@@ -22,7 +24,7 @@ export class Version {
   constructor(program: URL, module: string, options: VersionOptions, stopWithinMs: number) {
     this.#stopWithinMs = stopWithinMs;
     const child = fork(fileURLToPath(program), [], {
-      // A Ctrl-C reaches this process alone, which passes it on once.
+      // Ctrl-C reaches only this process, which forwards it once.
       detached: true,
       env: onEmbeddedLog(process.env),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -39,7 +41,7 @@ export class Version {
     this.#send({ kind: 'load', module, options });
   }
 
-  /** Has it run, once the version before has ended. */
+  /** Starts it, after the previous version has ended. */
   begin(begin: Begin): void {
     this.#send({ kind: 'begin', begin });
   }
@@ -54,12 +56,12 @@ export class Version {
   }
 
   #send(message: ToVersion): void {
-    // One that has just ended hears nothing; `ended` tells.
+    // A process that has just ended receives nothing; `ended` reports it.
     this.#child.send(message, () => {});
   }
 }
 
-/** Without the brokers that other commands find in the environment: edits are tried at home. */
+/** Without the brokers of the environment: edits run on the embedded log. */
 function onEmbeddedLog(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(environment).filter(([name]) => !name.startsWith('MILLRACE_KAFKA_'));
   return Object.fromEntries(kept);

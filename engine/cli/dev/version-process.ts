@@ -13,11 +13,11 @@ import type { FromVersion, ToVersion } from './dev-protocol.ts';
 
 type Loaded = Extract<ToVersion, { kind: 'load' }>;
 
-/** To be called once, when the process begins. */
+/** Call once, when the process starts. */
 export function serveVersion(application: ShippedApplication): void {
   endWhenNobodyReads();
   onUnhandled(process, (error) => process.exit(report(error, false)));
-  // No one could end it any more.
+  // Without its parent nothing could stop this process.
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   let loaded: Loaded | undefined;
   process.on('message', (message: ToVersion) => {

@@ -6,15 +6,15 @@ import { type BuildResult, context, formatMessages } from 'esbuild';
 export type Build =
   | {
       readonly kind: 'built';
-      /** Of the code without comments and blanks: equal where an edit changes nothing. */
+      /** Hash of the code without comments and blanks; equal if an edit changes nothing. */
       readonly hash: string;
-      /** Files of the module's own, without packages. */
+      /** Number of source files of the module, without packages. */
       readonly files: number;
     }
   | { readonly kind: 'failed'; readonly problems: string };
 
 /**
- * Tells of the module as it is, and after each edit.
+ * Reports the module as it is now, and after each edit.
  * @param module absolute path
  */
 export async function watchModule(
@@ -29,7 +29,7 @@ export async function watchModule(
     packages: 'external',
     platform: 'node',
     format: 'esm',
-    // What it imports is loaded by Node; here only the text counts.
+    // Node loads the imports; only their text matters here.
     loader: { '.node': 'empty', '.wasm': 'empty' },
     logLevel: 'silent',
     plugins: [
@@ -54,7 +54,7 @@ async function buildOf(result: BuildResult): Promise<Build> {
   return { kind: 'failed', problems: shown.join('').trimEnd() };
 }
 
-/** A path as a reader knows it. */
+/** The path relative to the current folder. */
 export function shortPath(path: string): string {
   return relative(process.cwd(), path) || path;
 }

@@ -1,7 +1,6 @@
 /**
- * Records that the Kinesis Producer Library has put together: four bytes of magic, a protobuf
- * message, and the MD5 of the message. github.com/awslabs/amazon-kinesis-producer:
- * aggregation-format.md.
+ * Records aggregated by the Kinesis Producer Library: four bytes of magic, a protobuf message, and
+ * the MD5 of the message. github.com/awslabs/amazon-kinesis-producer: aggregation-format.md.
  */
 import { createHash } from 'node:crypto';
 
@@ -22,10 +21,7 @@ export function isAggregated(bytes: Buffer): boolean {
   return bytes.subarray(0, magic.length).equals(magic);
 }
 
-/**
- * The records in their order; undefined when their MD5 does not fit, or they are not as they should
- * be.
- */
+/** The records in their order; undefined if their MD5 is wrong or they are malformed. */
 export function takenApart(bytes: Buffer): Buffer[] | undefined {
   const end = bytes.length - digestBytes;
   if (end < magic.length) return undefined;
@@ -41,7 +37,7 @@ export function takenApart(bytes: Buffer): Buffer[] | undefined {
   return found;
 }
 
-/** The bytes of a field, each time it is there; undefined for what is no protobuf message. */
+/** The bytes of each occurrence of a field; undefined if the bytes are not a protobuf message. */
 function fieldsOf(message: Buffer, wanted: number): Buffer[] | undefined {
   const found: Buffer[] = [];
   for (let at = 0; at < message.length; ) {

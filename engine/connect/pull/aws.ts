@@ -1,4 +1,4 @@
-/** What sources that speak to AWS share: where it is, who asks, and which failures pass. */
+/** Shared parts of AWS sources: endpoint, credentials, and which failures are temporary. */
 import { isMillraceError, type MillraceError, messageOf } from '../../base/errors.ts';
 import { refused, unavailable } from './puller.ts';
 import { readSecret, type SecretSpec, type Secrets } from './secrets.ts';
@@ -9,10 +9,10 @@ export interface AwsSpec {
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
 }
 
-/** A connection, and a request, that take longer have failed; ms. */
+/** Timeouts of a connection and of a request, ms. */
 export const awsTimeouts = { connectionTimeout: 10_000, requestTimeout: 60_000 };
 
-/** Settings of a client; what is not given, the SDK finds as it does everywhere. */
+/** Settings of a client; the SDK resolves missing ones as usual. */
 export async function awsSettings(source: string, spec: AwsSpec, secrets: Secrets) {
   const { endpoint, region, credentials } = spec;
   const read = async (of: SecretSpec, field: string) =>
@@ -28,7 +28,7 @@ export async function awsSettings(source: string, spec: AwsSpec, secrets: Secret
     // The source does the retries, which are reported and unlimited.
     maxAttempts: 1,
     ...(endpoint === undefined ? {} : { endpoint }),
-    // Another service than Amazon's mostly does not care.
+    // Most services other than Amazon's ignore it.
     ...(region === undefined
       ? endpoint === undefined
         ? {}

@@ -1,8 +1,8 @@
-/** How long to wait after a failure: longer each time, at random, or as the other side asks. */
+/** How long to wait after a failure: longer each time, with jitter, or as the server asks. */
 import { type Random, SeededRandom } from '../../base/random.ts';
 
 export interface BackOffOptions {
-  /** Before the second attempt, ms. */
+  /** Wait before the second attempt, ms. */
   readonly firstMs: number;
   readonly mostMs: number;
 }
@@ -28,7 +28,7 @@ export class BackOff {
     this.#failures = 0;
   }
 
-  /** Notes a failure and returns how long to wait, ms: between half and all of a doubling span. */
+  /** Records a failure and returns the wait, ms: between half and all of a doubling span. */
   failed(leastMs = 0): number {
     const { firstMs, mostMs } = this.#options;
     const span = Math.min(mostMs, firstMs * 2 ** Math.min(this.#failures, 30));

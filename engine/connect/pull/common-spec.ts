@@ -1,4 +1,4 @@
-/** What sources of every kind say of themselves, and the checks that their parts share. */
+/** The fields of sources of every kind, and shared checks. */
 import { Cron } from 'croner';
 import { messageOf } from '../../base/errors.ts';
 import { type SecretSpec, secretName } from './secrets.ts';
@@ -7,18 +7,18 @@ import { type Check, type Fields, maybe, numberFrom, text } from './spec-check.t
 export interface CommonSpec {
   /** Rows become events by this mapping: a shipped one by name, or a path. */
   readonly mapping?: string;
-  /** The topic that is written; default events. Needed without a mapping. */
+  /** The target topic; default events. Required without a mapping. */
   readonly topic?: string;
   /** Without a mapping: the fields of the record's key and time; the row is the value. */
   readonly key?: string;
   readonly time?: string;
   /** iso, epoch-ms, epoch-s or a pattern in UTC; default iso. */
   readonly timeFormat?: string;
-  /** When to look for more: cron with five fields, or six with seconds first. */
+  /** When to poll: cron with five fields, or six with seconds first. */
   readonly schedule?: string;
   /** IANA name of the schedule's time zone; default UTC. */
   readonly zone?: string;
-  /** In place of a schedule: pause between two looks, seconds. */
+  /** Instead of a schedule: pause between two polls, seconds. */
   readonly everySeconds?: number;
 }
 
@@ -73,7 +73,7 @@ export const commonFields: Fields = {
   everySeconds: maybe(seconds),
 };
 
-/** What fields of every source say together. */
+/** Checks across fields of every source. */
 export const commonRules: Check = (value, path, tell) => {
   const spec = value as CommonSpec;
   if (spec.schedule !== undefined && spec.everySeconds !== undefined) {

@@ -1,10 +1,10 @@
-/** Instants of rows by which a source knows what is new. */
+/** Instants of rows by which a source detects new rows. */
 
 export const instantForms = ['iso', 'epoch-s', 'epoch-ms'] as const;
 export type InstantForm = (typeof instantForms)[number];
 
 /**
- * ms UTC, or undefined where the value is no instant of this form. Without a zone a time is UTC.
+ * ms UTC, or undefined if the value is not an instant of this form. A time without a zone is UTC.
  */
 export function readInstant(form: InstantForm, value: unknown): number | undefined {
   if (form === 'iso') {
@@ -21,7 +21,7 @@ export function readInstant(form: InstantForm, value: unknown): number | undefin
   return finite(Math.floor(form === 'epoch-s' ? told * 1_000 : told));
 }
 
-/** As a parameter has it: not later than the instant. */
+/** Formatted as a parameter, rounded down. */
 export function writeInstant(form: InstantForm, at: number): string {
   if (form === 'iso') return new Date(at).toISOString();
   return String(form === 'epoch-s' ? Math.floor(at / 1_000) : at);

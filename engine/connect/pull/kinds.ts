@@ -25,16 +25,16 @@ export interface PullerOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   warn(text: string): void;
-  /** The rows that a value stands for; without it, an object is a row. */
+  /** The rows of a value; without it, an object is a row. */
   unpack?(value: unknown): readonly unknown[];
   openKafka(spec: KafkaSpec): Promise<Log>;
   /** How a file of this name is read. */
   rowOptions(file: string): RowOptions;
-  /** Of the rows of a file; default as they stand there. */
+  /** Order of the rows of a file; default: as in the file. */
   readonly order?: 'file' | 'time';
 }
 
-/** Pause between two looks where nothing is said, seconds. */
+/** Default pause between two polls, seconds. */
 export const everySeconds: Readonly<Record<SourceSpec['kind'], number>> = {
   rest: 60,
   postgres: 10,

@@ -1,6 +1,6 @@
 /** Values at paths such as `paging.next` of a JSON value. */
 
-/** Undefined where there is nothing. The whole path may also be the name of one field. */
+/** Undefined without a value. The whole path may also be the name of a single field. */
 export function valueAt(value: unknown, path: string): unknown {
   const whole = own(value, path);
   if (whole !== undefined) return whole;

@@ -22,16 +22,19 @@ import type { Schedule } from './schedule.ts';
 export interface PullSourceOptions<K, V> {
   readonly name: string;
   readonly kind: string;
-  /** What of the outside positions belong to, e.g. a table; another one needs another name. */
+  /**
+   * The target that positions belong to, for example a table. Another target needs another source
+   * name.
+   */
   readonly target?: string;
   readonly puller: Puller;
   readonly schedule: Schedule;
   readonly topic: Topic<K, V>;
-  /** Name or path of the mapping that `map` is: kept in dead letters, so that a replay finds it. */
+  /** Name or path of the mapping `map`, stored in dead letters for a replay. */
   readonly mapping?: string | undefined;
-  /** `id` tells rows apart where the mapping names no field for it. */
+  /** `id` identifies rows if the mapping names no field for it. */
   map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V>;
-  /** Reads what is there once, then is done; fails when that fails again and again. */
+  /** Reads the available rows once, then ends; fails after repeated failures. */
   readonly bounded?: boolean;
   readonly clock?: Clock;
   readonly scheduler?: Scheduler;
@@ -41,26 +44,26 @@ export interface PullSourceOptions<K, V> {
 interface PullCursor {
   readonly kind: string;
   readonly target?: string;
-  /** Undefined until a first page was taken. */
+  /** Undefined before the first page. */
   readonly position?: unknown;
-  /** When the last whole run began, ms UTC. */
+  /** Start of the last complete run, ms UTC. */
   readonly ranAt?: number;
   readonly eventTime: number | null;
 }
 
-/** What was fetched and no cycle has taken yet. */
+/** Fetched pages that no cycle has read yet. */
 type Fetched =
   | { readonly page: Page }
-  /** A run is whole; it began at `ranAt`, ms UTC. */
+  /** A run is complete; it started at `ranAt`, ms UTC. */
   | { readonly ranAt: number };
 
-/** Rows that are fetched ahead, at most but for the last page. */
+/** Limit of rows fetched ahead; the last page may exceed it. */
 const aheadMax = 20_000;
-/** Attempts in a row of a bounded run. */
+/** Consecutive attempts of a bounded run. */
 const attemptsMax = 8;
-/** What a bounded run waits for at most, ms, where the other side asks it to wait. */
+/** Longest wait requested by the server that a bounded run accepts, ms. */
 const waitMaxMs = 300_000;
-/** Before a source that refuses is asked again, ms. */
+/** Pause before a source that refuses is asked again, ms. */
 const refusedWaitMs = 60_000;
 /** Characters of a reason. */
 const reasonMax = 1_000;
@@ -82,9 +85,9 @@ export class PullSource<K, V> implements SourceConnector {
   #stop = new AbortController();
   #fetching: Promise<void> | undefined;
   #failure: unknown;
-  /** It waits for its schedule, and nothing that it has fetched waits. */
+  /** True while it waits for its schedule and has no fetched rows. */
   #isResting = false;
-  /** Of a bounded source: its run is over. */
+  /** The run of a bounded source is over. */
   #isOver = false;
 
   constructor(options: PullSourceOptions<K, V>) {
@@ -96,7 +99,7 @@ export class PullSource<K, V> implements SourceConnector {
     this.#cursor = this.#emptyCursor();
   }
 
-  /** It reads no files that a progress bar could measure. */
+  /** There are no files for a progress bar. */
   readonly files: readonly string[] = [];
 
   async open({
@@ -138,7 +141,7 @@ export class PullSource<K, V> implements SourceConnector {
       counts.records += rows.length;
       counts.bytes += bytes;
       this.#queuedRows -= rows.length;
-      // Where there are records the cursor is committed with them.
+      // With records, the cursor is committed together with them.
       if (counts.records === 0) {
         moved ||= JSON.stringify(position) !== JSON.stringify(this.#cursor.position);
       }
@@ -146,7 +149,7 @@ export class PullSource<K, V> implements SourceConnector {
     }
     this.#room();
     const isEmpty = this.#queue.length === 0;
-    // What was fetched before the failure is handed over first.
+    // Pages fetched before the failure are delivered first.
     if (this.#failure !== undefined && isEmpty && counts.records === 0 && !moved) {
       throw this.#failure;
     }
@@ -177,7 +180,7 @@ export class PullSource<K, V> implements SourceConnector {
     this.#queuedRows = 0;
   }
 
-  /** Fetches run after run until it is stopped; of a bounded source one run. */
+  /** Fetches run after run until it is stopped; a bounded source has one run. */
   async #fetchAll(cursor: PullCursor, signal: AbortSignal): Promise<void> {
     const { schedule, bounded = false } = this.#options;
     const backOff = new BackOff(this.#clock.now(), this.#options.backOff);
@@ -234,7 +237,7 @@ export class PullSource<K, V> implements SourceConnector {
     this.#queuedRows += rows;
   }
 
-  /** Throws what a bounded run cannot wait out, and what is not the world's fault. */
+  /** Throws errors that a bounded run cannot wait out, and errors of the program. */
   async #waitAfter(error: unknown, backOff: BackOff, signal: AbortSignal): Promise<void> {
     if (!(error instanceof MillraceError)) throw error;
     const asked = Number(error.context['retryAfterMs'] ?? 0);

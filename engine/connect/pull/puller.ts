@@ -1,22 +1,22 @@
 /**
- * What is pulled from outside, page by page. A puller knows how to read; when it reads, what its
- * rows become and how failures are answered is the same for all: pull-source.ts.
+ * Reads an external source page by page. A puller only reads; scheduling, mapping and retries are
+ * the same for all kinds: pull-source.ts.
  */
 import { MillraceError } from '../../base/errors.ts';
 import type { Mapped } from '../file-options.ts';
 import { isPlain } from './spec-check.ts';
 
 export interface PulledRow {
-  /** Undefined when it is not a row; `problem` says why. */
+  /** Undefined if it is not a row; `problem` gives the reason. */
   readonly fields: Readonly<Record<string, unknown>> | undefined;
   readonly problem?: string;
-  /** It is not wanted; counted by this reason. */
+  /** It is skipped, and counted by this reason. */
   readonly skip?: string;
-  /** What a dead letter of it holds. */
+  /** Its text in a dead letter. */
   readonly raw: string;
-  /** Tells it from every other row of the source; of the event where the mapping names no id. */
+  /** Identifies it among all rows of the source; the id of the event if the mapping names none. */
   readonly id: string;
-  /** Where it comes from and its place there, for dead letters. */
+  /** Its origin and position, for dead letters. */
   readonly from: string;
   readonly offset: string;
 }
@@ -30,8 +30,8 @@ export interface Page {
 
 export interface Puller {
   /**
-   * Reads what is there now, from a position on; undefined: from the start. It may be called again
-   * with the position of any page, after an error as well.
+   * Reads the available rows from a position on; undefined: from the start. It may be called again
+   * with the position of any page, also after an error.
    * @throws SOURCE_UNAVAILABLE where trying again may help, SOURCE_REFUSED where it does not
    */
   run(position: unknown, signal: AbortSignal): AsyncGenerator<Page>;
@@ -54,7 +54,7 @@ export function rowOf(value: unknown): Pick<PulledRow, 'fields' | 'problem'> {
   return { fields: undefined, problem: 'it is not a JSON object' };
 }
 
-/** What a row becomes by a mapping. */
+/** The records of a row by a mapping. */
 export function mappedOf<K, V>(
   { map }: { map(fields: Readonly<Record<string, unknown>>, id: string): Mapped<K, V> },
   { fields, problem, skip, id }: PulledRow,

@@ -1,4 +1,4 @@
-/** The rows of a record of a stream or topic: JSON values, one or one a line, plain or gzip. */
+/** The rows of a record of a stream or topic: a JSON value, or one per line, plain or gzip. */
 
 import { isUtf8 } from 'node:buffer';
 import { gunzipSync } from 'node:zlib';
@@ -25,7 +25,7 @@ export function recordRows(
     const parts = takenApart(bytes);
     if (parts === undefined) return none('it is aggregated by a producer, and damaged');
     if (parts.length === 0) return [{ fields: undefined, skip: 'an empty list', raw: '' }];
-    // What is in it is no such record again: one level is all there is.
+    // Aggregated records are not nested: there is only one level.
     return parts.flatMap((part) =>
       isAggregated(part)
         ? [{ fields: undefined, problem: 'it is aggregated twice', raw: part.toString('base64') }]

@@ -1,4 +1,4 @@
-/** When a source looks for more: by cron, or some time after it has looked last. */
+/** When a source polls: by cron, or some time after its last poll. */
 import { Cron } from 'croner';
 import type { CommonSpec } from './common-spec.ts';
 
@@ -6,7 +6,7 @@ export class Schedule {
   readonly #cron: Cron | undefined;
   readonly #everyMs: number;
 
-  /** @param everySeconds where the source does not say */
+  /** @param everySeconds default pause of the source */
   constructor(spec: CommonSpec, everySeconds: number) {
     const { schedule, zone = 'UTC' } = spec;
     this.#cron =
@@ -14,14 +14,14 @@ export class Schedule {
     this.#everyMs = (spec.everySeconds ?? everySeconds) * 1_000;
   }
 
-  /** A look is worth keeping: a later start waits for the next one. */
+  /** The time of a poll must be stored: a later start waits for the next one. */
   get isKept(): boolean {
     return this.#cron !== undefined;
   }
 
   /**
-   * When to look next, ms UTC; it may have passed.
-   * @param lastAt when it has looked last; undefined: never, as far as is known
+   * Time of the next poll, ms UTC; it may be in the past.
+   * @param lastAt time of the last poll; undefined: none known
    */
   nextAt(lastAt: number | undefined, now: number): number {
     if (lastAt === undefined) return now;

@@ -6,11 +6,11 @@ import { type Check, isPlain } from './spec-check.ts';
 /** The environment variable, or the file, that holds it. */
 export type SecretSpec = { readonly env: string } | { readonly file: string };
 
-/** What secrets are read from. */
+/** The origin of secrets. */
 export interface Secrets {
   readonly env: Readonly<Record<string, string | undefined>>;
   readFile(path: string): Promise<string>;
-  /** Replaces the file: of a refresh token that its issuer has changed. */
+  /** Replaces the file of a refresh token that its issuer has changed. */
   writeFile(path: string, text: string): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export const secret: Check = (value, path, tell) => {
 /** Names of headers and parameters whose values are secrets. */
 export const secretName = /authorization|cookie|secret|password|token|api[-_]?key|^key$/i;
 
-/** A text, or a secret; where the name is that of a secret, a secret. */
+/** A text or a secret; a secret is required if the name is that of a secret. */
 export function textOrSecret(name: string): Check {
   return (value, path, tell) => {
     const isText = typeof value === 'string' || typeof value === 'number';

@@ -1,19 +1,19 @@
-/** The rows that were handed over and may come again: a hash of each, and its time. */
+/** The delivered rows that may be repeated: a hash of each, and its time. */
 import { createHash } from 'node:crypto';
 
-/** 72 bits: among a million rows two are alike by chance once in ten thousand million sources. */
+/** 72 bits: among a million rows, two collide in one of ten thousand million sources. */
 const hashBytes = 9;
 const hashLength = 12;
 
 export interface SeenImage {
-  /** Hashes, one behind the other. */
+  /** Hashes, concatenated. */
   readonly hashes: string;
   /** ms UTC; 0 where a row has none. */
   readonly times: readonly number[];
 }
 
 export class Seen {
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly #times = new Map<string, number>();
 
   constructor(image?: SeenImage) {
@@ -36,7 +36,7 @@ export class Seen {
     for (const hash of this.#times.keys()) if (!kept.has(hash)) this.#times.delete(hash);
   }
 
-  /** False when the row was there already. @param at its time, ms UTC; 0 where it has none */
+  /** False if the row is already known. @param at its time, ms UTC; 0 without one */
   add(identity: string, at: number): boolean {
     const hash = hashOf(identity);
     const isNew = !this.#times.has(hash);
@@ -44,7 +44,7 @@ export class Seen {
     return isNew;
   }
 
-  /** Forgets what came before the newest `newest` rows and is older than `from`, ms UTC. */
+  /** Drops rows that arrived before the newest `newest` rows and are older than `from`, ms UTC. */
   forget(from: number, newest: number): void {
     let older = this.#times.size - newest;
     for (const [hash, at] of this.#times) {

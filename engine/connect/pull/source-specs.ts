@@ -20,7 +20,7 @@ export type SourceSpecs = Readonly<Record<string, SourceSpec>>;
 
 interface Kind {
   readonly fields: Fields;
-  /** What the fields say together. */
+  /** Checks across fields. */
   readonly rules?: Check;
 }
 

@@ -1,4 +1,4 @@
-/** Checks of a configuration that list every mistake with its path, not the first one alone. */
+/** Checks of a configuration that list every mistake with its path, not only the first. */
 
 export interface Mistake {
   /** e.g. sources.orders.paging.type */
@@ -6,11 +6,11 @@ export interface Mistake {
   readonly problem: string;
 }
 
-/** Looks at a value and tells what is wrong with it. */
+/** Checks a value and reports its mistakes. */
 export type Check = (value: unknown, path: string, tell: Tell) => void;
 export type Tell = (path: string, problem: string) => void;
 
-/** A field that may be left out. */
+/** An optional field. */
 export interface Optional {
   readonly optional: Check;
 }
@@ -41,7 +41,7 @@ export function fields(of: Fields): Check {
   };
 }
 
-/** An object whose field `tag` says which other fields it has. */
+/** An object whose field `tag` determines its other fields. */
 export function variants(tag: string, of: Readonly<Record<string, Fields>>): Check {
   return (value, path, tell) => {
     if (!isPlain(value)) return tell(path, 'must be an object');

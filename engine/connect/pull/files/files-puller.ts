@@ -1,7 +1,7 @@
 /**
- * Rows of files that appear somewhere: in a folder, in a bucket. What was read to its end is known
- * by its name and mark (size and time, or ETag), so that it is not looked into again; a file that
- * is looked into is known by its content, as the files of `--input` are.
+ * Rows of files that appear in a folder or bucket. A completely read file is identified by its name
+ * and mark (size and time, or ETag), so that it is not opened again. An opened file is identified
+ * by its content, like the files of `--input`.
  */
 import { MillraceError } from '../../../base/errors.ts';
 import type { Cursor } from '../../cursor.ts';
@@ -18,30 +18,29 @@ export interface FoundFile {
   readonly name: string;
   /** Changes when its content does. */
   readonly mark: string;
-  /** When it was changed last, ms UTC. */
+  /** Time of the last change, ms UTC. */
   readonly at: number;
-  /** How messages and dead letters call it. */
+  /** Its name in messages and dead letters. */
   readonly place: string;
 }
 
 export interface LocalFile {
   readonly path: string;
-  /** It is read: what was made for it is deleted. */
+  /** It has been read: deletes its temporary copy. */
   release(): Promise<void>;
 }
 
 export interface FileStore {
   /**
-   * Files in the order in which they are to be read.
+   * Files in the order of reading.
    * @param after the greatest name that was read to its end
    */
   list(after: string | undefined, signal: AbortSignal): Promise<readonly FoundFile[]>;
   fetch(file: FoundFile, signal: AbortSignal): Promise<LocalFile>;
-  /** Files of before an instant are known, because no new one has such a time. */
+  /** Files from before an instant are known, because no new file has such a time. */
   readonly byTime: boolean;
   /**
-   * From when on files that were read must be remembered, ms UTC; undefined: as long as they are
-   * listed.
+   * Files read must be remembered from this time on, ms UTC; undefined: as long as they are listed.
    */
   forgetsBefore(newest: number): number | undefined;
   close(): Promise<void>;
@@ -50,7 +49,7 @@ export interface FileStore {
 export interface FilesOptions {
   readonly name: string;
   readonly store: FileStore;
-  /** How a file is read; without a mapping by the ending of its name. */
+  /** How a file is read; without a mapping by its file extension. */
   rowOptions(file: string): RowOptions;
   readonly order: 'file' | 'time';
 }
@@ -59,17 +58,17 @@ interface FilesPosition {
   /** The files whose content is known, the newest last. */
   readonly files?: readonly KnownFile[];
   readonly batch?: Cursor['batch'];
-  /** The file that is being read. */
+  /** The file being read. */
   readonly current?: string;
-  /** Of files that were read to their ends: hashes of name and mark. */
+  /** Hashes of name and mark of completely read files. */
   readonly seen?: SeenImage;
   readonly after?: string;
   readonly newest?: number;
 }
 
 /**
- * Files whose content is remembered: a copy of an older one under another name is taken for a new
- * one.
+ * Number of files whose content is remembered. A copy of an older file under another name counts as
+ * new.
  */
 const rememberedFiles = 200;
 
@@ -89,7 +88,7 @@ export class FilesPuller implements Puller {
     const isNew = (file: FoundFile) =>
       !seen.has(identityOf(file)) && (floor === undefined || file.at >= floor || !store.byTime);
     const fresh = listed.filter(isNew);
-    // One that was begun is read to its end first.
+    // A partly read file is finished first.
     const begun = fresh.findIndex((file) => identityOf(file) === position.current);
     if (begun > 0) fresh.unshift(...fresh.splice(begun, 1));
     for (const file of fresh) {
@@ -137,7 +136,7 @@ export class FilesPuller implements Puller {
         ...this.#options.rowOptions(path),
         files: [path],
         order,
-        // What rows become is decided elsewhere: here they keep their ids.
+        // Rows are mapped elsewhere; here they only get their ids.
         map: (_fields, id) => ({ key: id, value: '', timestamp: 0 }),
       },
       { files, oldRows: 0, ...(batch === undefined ? {} : { batch }) },
@@ -183,7 +182,10 @@ function identityOf({ name, mark }: FoundFile): string {
   return JSON.stringify([name, mark]);
 }
 
-/** The name of a file fits a pattern with `*` and `?`; those that begin with a dot never do. */
+/**
+ * True if the name of a file matches a pattern with `*` and `?`. Names that start with a dot never
+ * match.
+ */
 export function fitting(pattern: string | undefined): (name: string) => boolean {
   if (pattern === undefined) return (name) => dataFile.test(name);
   const parts = pattern.split(/([*?])/);

@@ -15,13 +15,13 @@ import {
   variants,
 } from '../spec-check.ts';
 
-/** How it is known that a file is written to its end. */
+/** How a complete file is recognised. */
 export type CompleteSpec =
-  /** It was not changed for this time; default 5 s. */
+  /** It has not changed for this time; default 5 s. */
   | { readonly by: 'stable'; readonly seconds?: number }
-  /** Beside `a.csv` stands `a.csv.done`. */
+  /** A file `a.csv.done` exists next to `a.csv`. */
   | { readonly by: 'marker'; readonly suffix?: string }
-  /** It is written under another name, then renamed: one that is there is complete. */
+  /** It is written under another name, then renamed, so every visible file is complete. */
   | { readonly by: 'rename' };
 
 export interface FolderSpec extends CommonSpec {
@@ -37,21 +37,19 @@ export interface S3Spec extends CommonSpec {
   readonly bucket: string;
   readonly prefix?: string;
   readonly pattern?: string;
-  /** Of another service than that of Amazon. */
+  /** Address of a service other than Amazon's. */
   readonly endpoint?: string;
   readonly region?: string;
-  /** The bucket stands in the path, not in the name of the host. */
+  /** The bucket is in the path, not in the host name. */
   readonly pathStyle?: boolean;
-  /** Default: as the AWS SDK finds them. */
+  /** Default: resolved by the AWS SDK. */
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
   /**
    * 'modified' (default): lists all names, and reads objects in the order of their times. 'key':
    * only lists names after the last one, for buckets in which names increase.
    */
   readonly list?: 'modified' | 'key';
-  /**
-   * Of 'modified': an object may appear so much later than its time says, seconds; default a day.
-   */
+  /** For 'modified': how much later than its time an object may appear, seconds; default a day. */
   readonly overlapSeconds?: number;
 }
 
@@ -85,7 +83,7 @@ export const s3Fields: Fields = {
   overlapSeconds: maybe(numberFrom(0, 31_536_000)),
 };
 
-/** Rows of files are read as a mapping says, or by the ending of the name. */
+/** Rows of files are read by a mapping, or by the file extension. */
 export const fileRules: Check = (value, path, tell) => {
   if (!isPlain(value)) return;
   const { list, overlapSeconds } = value as Partial<S3Spec>;

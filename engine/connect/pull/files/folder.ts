@@ -1,4 +1,4 @@
-/** The files of a folder, in the order of their names, when they are written to their ends. */
+/** The complete files of a folder, in the order of their names. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../../base/clock.ts';
@@ -51,7 +51,7 @@ export class FolderStore implements FileStore {
     return { path: place, release: async () => {} };
   }
 
-  /** A file may come with any time: what is listed is kept. */
+  /** A new file may have any time, so everything listed is remembered. */
   forgetsBefore(): undefined {
     return undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * The objects of a bucket that speaks the protocol of S3. An object is fetched into a file of its
- * own, then read.
+ * The objects of a bucket with the S3 protocol. An object is fetched into a temporary file, then
+ * read.
  */
 import { createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -59,7 +59,7 @@ export class S3Store implements FileStore {
     return files;
   }
 
-  /** The very object that was listed: another content of the name is another object. */
+  /** Fetches exactly the listed object: the same name with other content is another object. */
   async fetch({ name, mark }: FoundFile, signal: AbortSignal): Promise<LocalFile> {
     const { GetObjectCommand } = await this.#package();
     const client = await this.#connected();

@@ -7,11 +7,11 @@ export interface KafkaSpec extends CommonSpec {
   readonly kind: 'kafka';
   /** host:port, separated by commas. */
   readonly brokers?: string;
-  /** JSON with the settings of Kafka, as that of --kafka-config. */
+  /** JSON file with Kafka settings, as for --kafka-config. */
   readonly kafkaConfig?: string;
   /** The topic that is read. */
   readonly from: string;
-  /** Where the first run begins; default earliest. */
+  /** Where the first run starts; default earliest. */
   readonly start?: 'earliest' | 'latest';
 }
 

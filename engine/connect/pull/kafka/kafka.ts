@@ -1,6 +1,6 @@
 /**
- * Committed records of a topic, partition by partition, each from the offset behind the last one.
- * The offsets are committed with the records that became of them, in the log of the application: no
+ * Committed records of a topic, partition by partition, each from the offset after the last one.
+ * The offsets are committed together with the resulting records in the log of the application; no
  * group is joined.
  */
 import { isMillraceError, isPassing } from '../../../base/errors.ts';
@@ -12,7 +12,7 @@ import type { KafkaSpec } from './kafka-spec.ts';
 export interface KafkaOptions {
   readonly name: string;
   readonly spec: KafkaSpec;
-  /** Opens the log that the topic is in. */
+  /** Opens the log of the topic. */
   openLog(): Promise<Log>;
   warn(text: string): void;
   unpack?(value: unknown): readonly unknown[];
@@ -68,7 +68,7 @@ export class KafkaPuller implements Puller {
         const gone = `${start - next} offsets of ${spec.from} partition ${at.partition}`;
         warn(`source ${name}: ${gone} were deleted before they were read`);
       }
-      // A partition that came later is read from its start: its records are all new.
+      // A partition added later is read from its start, because all its records are new.
       const isFirst = given === undefined && spec.start === 'latest';
       const begin = isFirst ? await log.endOffset(at) : start;
       position.offsets[at.partition] = Math.max(next ?? begin, start);

@@ -8,13 +8,13 @@ export interface KinesisSpec extends CommonSpec {
   readonly kind: 'kinesis';
   readonly stream: string;
   readonly region?: string;
-  /** Of another service than that of Amazon. */
+  /** Address of a service other than Amazon's. */
   readonly endpoint?: string;
-  /** Default: as the AWS SDK finds them. */
+  /** Default: resolved by the AWS SDK. */
   readonly credentials?: { readonly accessKeyId: SecretSpec; readonly secretAccessKey: SecretSpec };
-  /** Where the first run begins: earliest (default), latest, or an instant. */
+  /** Where the first run starts: earliest (default), latest, or an instant. */
   readonly start?: string;
-  /** Of a request; default 1000, at most 10 000. */
+  /** Records per request; default 1000, at most 10 000. */
   readonly recordsMax?: number;
 }
 

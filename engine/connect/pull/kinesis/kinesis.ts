@@ -1,7 +1,7 @@
 /**
- * The records of a stream, shard by shard. A shard is read when its parents are read to their ends,
- * so that the records of a key stay in their order when shards are split or merged. The position
- * has the sequence number of the last record of each shard.
+ * The records of a stream, shard by shard. A shard is read after its parents have been read
+ * completely, so that records of a key keep their order when shards are split or merged. The
+ * position holds the sequence number of the last record of each shard.
  */
 import type { KinesisClient, Shard } from '@aws-sdk/client-kinesis';
 import type { Clock } from '../../../base/clock.ts';
@@ -31,7 +31,7 @@ interface ShardPosition {
 }
 
 interface StreamPosition {
-  /** ms UTC: where shards begin; undefined: at their start. */
+  /** Where to start in shards, ms UTC; undefined: at their start. */
   readonly from?: number;
   readonly shards?: Readonly<Record<string, ShardPosition>>;
 }
@@ -54,7 +54,7 @@ export class KinesisPuller implements Puller {
     position = this.#kept(position, listed);
     yield { rows: [], bytes: 0, position };
     const read = new Set<string>();
-    // A shard that is read to its end makes way for its children.
+    // A completely read shard is replaced by its children.
     for (let found = true; found && !signal.aborted; ) {
       found = false;
       for (const shard of ready(listed, position)) {
@@ -76,7 +76,7 @@ export class KinesisPuller implements Puller {
     client?.destroy();
   }
 
-  /** From its position to what is its end now. */
+  /** From its position to its current end. */
   async *#read(
     { ShardId = '' }: Shard,
     given: StreamPosition,
@@ -149,7 +149,7 @@ export class KinesisPuller implements Puller {
     return shards;
   }
 
-  /** Forgets shards that the stream has forgotten; says so when one was not read to its end. */
+  /** Drops shards that the stream no longer has; reports those that were not read completely. */
   #kept(position: StreamPosition, listed: readonly Shard[]): StreamPosition {
     const ids = new Set(listed.map(({ ShardId }) => ShardId));
     const { name, warn } = this.#options;
@@ -187,7 +187,7 @@ export class KinesisPuller implements Puller {
     const { name, spec, secrets } = this.#options;
     this.#client ??= (async () => {
       const { KinesisClient } = await this.#package();
-      // By HTTP/1.1: other services than Amazon's know nothing else.
+      // Uses HTTP/1.1, because services other than Amazon's support nothing else.
       const { NodeHttpHandler } = await optionalPackage(
         name,
         '@smithy/node-http-handler',
@@ -208,7 +208,7 @@ export class KinesisPuller implements Puller {
   }
 }
 
-/** Shards that are not read to their ends, and whose parents are, or are gone. */
+/** Unfinished shards whose parents have been read completely or no longer exist. */
 function ready(listed: readonly Shard[], { shards = {} }: StreamPosition): Shard[] {
   const ids = new Set(listed.map(({ ShardId }) => ShardId));
   const isOpen = (id: string | undefined) =>

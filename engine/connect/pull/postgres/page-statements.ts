@@ -1,9 +1,9 @@
-/** The statements that read a table page by page, made once what its columns are is known. */
+/** The statements that read a table page by page, created once its columns are known. */
 import type { Client } from 'pg';
 import { refused } from '../puller.ts';
 import type { PostgresSpec } from './postgres-spec.ts';
 
-/** Names in the answer beside those of the columns. */
+/** Names in the result besides the columns. */
 export const atName = '__millrace_at';
 export const reachedName = '__millrace_reached';
 export const keyName = (i: number): string => `__millrace_key_${i}`;
@@ -14,11 +14,11 @@ const numberTypes = /^(smallint|integer|bigint|numeric)/;
 export interface Table {
   readonly isTime: boolean;
   readonly keys: readonly string[];
-  /** Rows that have no value in `updated`: they are never read. */
+  /** Counts rows without a value in `updated`, which are never read. */
   readonly unread: string;
   /**
-   * One page. Parameters: the newest value of the runs before or null; then those of the last row,
-   * or null.
+   * One page. Parameters: the newest value of earlier runs or null; then the values of the last
+   * row, or null.
    */
   readonly page: string;
 }
@@ -59,7 +59,7 @@ export async function describeTable(
   const overlap = isTime ? `interval '${overlapSeconds} seconds'` : String(overlapNumber);
   const order = [at, ...keys.map(quoted)];
   const last = [updated, ...keys].map((column, i) => `$${i + 2}::text::${typeOf.get(column)}`);
-  // A time that lies ahead would hide all rows that come after it.
+  // A time in the future would hide all rows after it.
   const reached = isTime ? `least(${at}, now()::${type})` : at;
   const more = keys.map((key, i) => `${quoted(key)}::text as ${keyName(i)}`);
   return {

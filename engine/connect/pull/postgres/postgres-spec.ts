@@ -18,14 +18,16 @@ import {
 } from '../spec-check.ts';
 
 export interface ConnectionSpec {
-  /** postgres://user:password@host:port/database, in place of the rest. */
+  /** postgres://user:password@host:port/database, instead of the single fields. */
   readonly url?: SecretSpec;
   readonly host?: string;
   readonly port?: number;
   readonly database?: string;
   readonly user?: string;
   readonly password?: SecretSpec;
-  /** 'require': TLS without a look at the certificate; 'verify': with one; default 'off'. */
+  /**
+   * 'require': TLS without checking the certificate; 'verify': TLS with the check; default 'off'.
+   */
   readonly ssl?: 'off' | 'require' | 'verify';
 }
 
@@ -37,21 +39,21 @@ export interface PostgresSpec extends CommonSpec {
   readonly table: string;
   /** Columns that identify a row. */
   readonly keys: string | readonly string[];
-  /** Rises whenever a row changes: a time, or a whole number. */
+  /** Column that increases whenever a row changes: a time or a whole number. */
   readonly updated?: string;
   /** The table was written by Fivetran: `updated` is _fivetran_synced. */
   readonly fivetran?: boolean;
-  /** Read again so much before the newest row, seconds; default 60. */
+  /** How far before the newest row each run starts, seconds; default 60. */
   readonly overlapSeconds?: number;
-  /** The same where `updated` is a number; default 1000. */
+  /** The same if `updated` is a number; default 1000. */
   readonly overlapNumber?: number;
-  /** Rows of a page; default 1000. */
+  /** Rows per page; default 1000. */
   readonly pageRows?: number;
-  /** Of a statement, seconds; default 60. */
+  /** Timeout of a statement, seconds; default 60. */
   readonly timeoutSeconds?: number;
 }
 
-/** Where the server or the address is said. */
+/** The server is given by fields or by an address. */
 const place: Check = (value, path, tell) => {
   if (!isPlain(value)) return;
   const { url, ...others } = value as ConnectionSpec;

@@ -29,7 +29,7 @@ export interface PostgresOptions {
 }
 
 interface TablePosition {
-  /** The greatest value of `updated` of the whole runs, as PostgreSQL writes it. */
+  /** The greatest value of `updated` in complete runs, as PostgreSQL writes it. */
   readonly newest?: string;
   /** A run that is not whole. */
   readonly run?: {
@@ -43,7 +43,7 @@ interface TablePosition {
 
 type DatabaseRow = Readonly<Record<string, unknown>>;
 
-/** Rows that are remembered beside those of the overlap. */
+/** Number of rows remembered besides those of the overlap. */
 const recentRows = 2_000;
 const connectTimeoutMs = 10_000;
 
@@ -57,7 +57,7 @@ export class PostgresPuller implements Puller {
 
   async *run(given: unknown, signal: AbortSignal): AsyncGenerator<Page> {
     const client = await this.#connect();
-    // A connection that breaks between two statements is found by the next one.
+    // The next statement detects a connection that broke meanwhile.
     client.on('error', () => {});
     const stop = () => void client.end().catch(() => {});
     signal.addEventListener('abort', stop);
@@ -97,7 +97,7 @@ export class PostgresPuller implements Puller {
       const bytes = rows.reduce((sum, { raw }) => sum + raw.length, 0);
       const end = found.at(-1);
       if (end !== undefined) {
-        // Rows come in order: the last one has gone furthest.
+        // Rows are ordered, so the last one has the greatest value.
         newest = String(end[reachedName]);
         last = [String(end[atName]), ...table.keys.map((_, i) => String(end[keyName(i)]))];
       }
@@ -116,7 +116,7 @@ export class PostgresPuller implements Puller {
     }
   }
 
-  /** In one transaction that cannot write, with times in UTC. */
+  /** Runs in one read-only transaction with times in UTC. */
   async #read(client: Client, text: string, values: unknown[]): Promise<QueryResult<DatabaseRow>> {
     const { timeoutSeconds = 60 } = this.#options.spec;
     await client.query('begin read only');
@@ -202,7 +202,7 @@ function placeOf(text: string, isTime: boolean): number {
   return Number.isNaN(told) ? 0 : told;
 }
 
-/** +00 and +05:30 as JavaScript reads them. */
+/** Rewrites +00 and +05:30 to forms that JavaScript parses. */
 function zoneOf(zone = ''): string {
   return /^[+-]\d\d$/.test(zone) ? `${zone}:00` : zone || 'Z';
 }

@@ -1,4 +1,4 @@
-/** Values of PostgreSQL as rows of JSON have them: nothing is rounded on the way. */
+/** Converts values of PostgreSQL to JSON without rounding. */
 import type { CustomTypesConfig } from 'pg';
 import { parseJson } from '../../../serde/faithful-json.ts';
 
@@ -30,12 +30,12 @@ const readers: Readonly<Record<number, (text: string) => unknown>> = {
   [types.timestamptz]: (text) => text.replace(' ', 'T').replace(/\+00(:00)?$/, 'Z'),
 };
 
-/** Whole numbers of 64 bits, decimals and all else stay text. */
+/** 64-bit integers, decimals and all other types stay text. */
 export const faithfulTypes: CustomTypesConfig = {
   getTypeParser: ((id: number) => readers[id] ?? ((text: string) => text)) as never,
 };
 
-/** NaN and Infinity are no numbers of JSON. */
+/** JSON has no NaN and Infinity. */
 function numberOrText(text: string): unknown {
   const value = Number(text);
   return Number.isFinite(value) ? value : text;

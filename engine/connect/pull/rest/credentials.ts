@@ -1,5 +1,5 @@
 /**
- * The headers that a request is allowed by. Tokens of OAuth 2.0 are kept until shortly before they
+ * The authorisation headers of a request. Tokens of OAuth 2.0 are kept until shortly before they
  * expire.
  */
 import {
@@ -30,7 +30,7 @@ type Headers = Readonly<Record<string, string>>;
 
 export interface Credentials {
   headers(signal: AbortSignal): Promise<Headers>;
-  /** The other side has answered 401. True when others may help. */
+  /** The server has answered 401. Returns true if other credentials may help. */
   refused(): boolean;
 }
 
@@ -91,7 +91,7 @@ class Tokens implements Credentials {
   readonly #read: (spec: SecretSpec, field: string) => Promise<string>;
   #server: AuthorizationServer | undefined;
   #token: { readonly value: string; readonly until: number } | undefined;
-  /** The one that the issuer has handed out last. */
+  /** The latest token of the issuer. */
   #refreshToken: string | undefined;
 
   constructor(
@@ -141,7 +141,7 @@ class Tokens implements Credentials {
     const auth = this.#auth;
     const client: Client = { client_id: auth.clientId };
     const server = await this.#serverOf(signal);
-    // Whether plain http is meant was checked with the configuration.
+    // The configuration check has already refused unintended plain http.
     const options = { signal, [allowInsecureRequests]: true };
     const { scope } = auth;
     const more: Record<string, string> = scope === undefined ? {} : { scope };
@@ -164,7 +164,7 @@ class Tokens implements Credentials {
     return told;
   }
 
-  /** The refresh token that is good from now on; the one before may be no more. */
+  /** The new refresh token; the previous one may be invalid. */
   async #keep(spec: SecretSpec, token: string): Promise<void> {
     const { source, secrets, warn } = this.#options;
     this.#refreshToken = token;
@@ -217,7 +217,7 @@ class Tokens implements Credentials {
   }
 }
 
-/** What fetch failed of: its own message says only that it did. */
+/** The cause of a failed fetch; its own message contains no reason. */
 export function causeOf(error: unknown): string {
   const { cause } = (error ?? {}) as { cause?: unknown };
   return cause === undefined ? messageOf(error) : `${messageOf(error)} (${messageOf(cause)})`;

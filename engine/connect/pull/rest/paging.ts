@@ -1,11 +1,11 @@
-/** How the pages of an answer follow one another. */
+/** Finds the next page of an answer. */
 
 import { valueAt } from '../paths.ts';
 import { refused } from '../puller.ts';
 import { type Answer, sameOrigin } from './rest-request.ts';
 import type { PagingSpec } from './rest-spec.ts';
 
-/** Which page is next: a token, an address, a number. JSON; undefined for the first. */
+/** The next page: a token, an address or a number, as JSON; undefined for the first. */
 export type PageMark = string | number | undefined;
 
 export interface PageRead {
@@ -15,7 +15,7 @@ export interface PageRead {
   readonly answer: Answer;
   /** The JSON of the answer. */
   readonly value: unknown;
-  /** Rows of the page, before any is left out. */
+  /** Rows of the page, before any is skipped. */
   readonly rows: number;
 }
 
@@ -46,7 +46,7 @@ export function pageUrl(paging: PagingSpec | undefined, first: URL, mark: PageMa
 }
 
 /**
- * The page behind one; undefined when that was the last.
+ * The page after one; undefined after the last.
  * @throws SOURCE_REFUSED for one that leads to itself
  */
 export function nextPage(paging: PagingSpec | undefined, read: PageRead): PageMark {
@@ -76,7 +76,7 @@ function nextOf(
       const found = linkTo(answer.headers.get('link'), 'next');
       return found === undefined ? undefined : sameOrigin(source, found, url).href;
     }
-    // A page of fewer rows than asked for is not the last one everywhere: only one without rows is.
+    // A page with fewer rows than requested is not always the last; only a page without rows is.
     case 'page':
       return rows === 0 ? undefined : Number(mark ?? paging.first ?? 1) + 1;
     case 'offset':

@@ -1,6 +1,5 @@
 /**
- * One request for a page: paced, within limits, with fresh credentials where the old ones are
- * refused.
+ * One request for a page: paced, within limits, with new credentials if the old ones are refused.
  */
 import type { Clock } from '../../../base/clock.ts';
 import { isMillraceError } from '../../../base/errors.ts';
@@ -28,12 +27,12 @@ export interface Answer {
 }
 
 const redirectsMax = 5;
-/** Characters of an answer that a message shows. */
+/** Characters of an answer in a message. */
 const shownMax = 200;
-/** Statuses after which the same request may be answered. */
+/** Statuses after which the same request may succeed. */
 const passing = [408, 425, 429];
 
-/** An answer that says that the request is wrong. */
+/** The server reports that the request is invalid. */
 export class WrongRequest extends Error {
   readonly status: number;
 
@@ -105,7 +104,7 @@ export class Requester {
     throw new WrongRequest(status, problem);
   }
 
-  /** Requests follow one another in equal spaces. */
+  /** Requests are sent at equal intervals. */
   async #pace(signal: AbortSignal): Promise<void> {
     const { requestsPerMinute, clock, scheduler } = this.#options;
     if (requestsPerMinute === undefined) return;
@@ -115,7 +114,7 @@ export class Requester {
   }
 }
 
-/** An address that an answer names; credentials go to no other host than the one configured. */
+/** An address from an answer; credentials are sent only to the configured host. */
 export function sameOrigin(source: string, to: string, from: URL): URL {
   const url = URL.canParse(to, from.href) ? new URL(to, from.href) : undefined;
   if (url?.origin === from.origin) return url;

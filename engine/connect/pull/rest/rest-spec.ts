@@ -25,7 +25,7 @@ interface TokenSpec {
   readonly issuer?: string;
   readonly tokenUrl?: string;
   readonly clientId: string;
-  /** How the client tells its secret; default basic. */
+  /** How the client sends its secret; default basic. */
   readonly send?: 'basic' | 'post';
   readonly scope?: string;
 }
@@ -39,7 +39,7 @@ export interface ClientCredentialsSpec extends TokenSpec {
 export interface RefreshTokenSpec extends TokenSpec {
   readonly type: 'refresh-token';
   readonly clientSecret?: SecretSpec;
-  /** A file is rewritten when the issuer hands out another token. */
+  /** The file is rewritten when the issuer returns another token. */
   readonly refreshToken: SecretSpec;
 }
 
@@ -51,7 +51,7 @@ export type AuthSpec =
   | { readonly type: 'api-key'; readonly header: string; readonly value: SecretSpec };
 
 export type PagingSpec =
-  /** The answer names the next page at `from`; it is sent as `parameter`. */
+  /** The answer contains the token of the next page at `from`; it is sent as `parameter`. */
   | { readonly type: 'cursor'; readonly from: string; readonly parameter: string }
   /** The answer holds the address of the next page at `from`. */
   | { readonly type: 'url'; readonly from: string }
@@ -72,15 +72,15 @@ export type PagingSpec =
   | { readonly type: 'link' };
 
 export interface IncrementalSpec {
-  /** Of a row: when it changed last. */
+  /** Field with the time of the last change of a row. */
   readonly field: string;
-  /** Of the field and the parameter; default iso. */
+  /** Format of the field and the parameter; default iso. */
   readonly format?: InstantForm;
-  /** The parameter that asks for rows from an instant on. */
+  /** The parameter for the start instant of the requested rows. */
   readonly parameter: string;
   /** How much earlier than the newest row a request starts, seconds; default 300. */
   readonly overlapSeconds?: number;
-  /** Where the first run begins, ISO 8601; default: without the parameter. */
+  /** Where the first run starts, ISO 8601; default: without the parameter. */
   readonly start?: string;
 }
 
@@ -92,18 +92,18 @@ export interface RestSpec extends CommonSpec {
   readonly auth?: AuthSpec;
   /** Path of the list of rows in an answer; default: the answer. */
   readonly rows?: string;
-  /** Fields that tell rows apart, beside the field of `incremental`; default: the whole row. */
+  /** Fields that identify rows, besides the field of `incremental`; default: the whole row. */
   readonly id?: string | readonly string[];
   readonly paging?: PagingSpec;
   readonly incremental?: IncrementalSpec;
   readonly limits?: {
     readonly requestsPerMinute?: number;
-    /** Of an answer, after decompression; default 64 MiB. */
+    /** Limit of an answer after decompression; default 64 MiB. */
     readonly bodyBytes?: number;
   };
-  /** Of a request, seconds; default 60. */
+  /** Timeout of a request, seconds; default 60. */
   readonly timeoutSeconds?: number;
-  /** Plain http to other machines is wanted. */
+  /** Allows plain http to other machines. */
   readonly insecure?: boolean;
 }
 
@@ -115,7 +115,7 @@ const token: Fields = {
   scope: maybe(text),
 };
 
-/** One of `issuer` and `tokenUrl`. */
+/** Exactly one of `issuer` and `tokenUrl`. */
 const tokenPlace: Check = (value, path, tell) => {
   if (!isPlain(value)) return;
   if (value['type'] !== 'client-credentials' && value['type'] !== 'refresh-token') return;
@@ -176,7 +176,7 @@ export const restFields: Fields = {
 
 const loopback = ['127.0.0.1', 'localhost', '[::1]'];
 
-/** Credentials go over TLS, or to this machine. */
+/** Credentials require TLS, except to this machine. */
 export const restRules: Check = (value, path, tell) => {
   const spec = value as RestSpec;
   if (spec.insecure === true) return;

@@ -1,7 +1,7 @@
 /**
- * Rows of an HTTP interface, page by page and run by run. A run asks for all rows from the newest
- * one of the runs before on, less the overlap; rows that were seen are passed over. The newest row
- * counts only when its run is whole: the pages of a run need not be in order.
+ * Rows of an HTTP interface, page by page and run by run. A run requests all rows from the newest
+ * row of earlier runs on, minus the overlap; known rows are skipped. The newest row counts only
+ * after its run is complete, because the pages of a run need not be in order.
  */
 import type { Clock } from '../../../base/clock.ts';
 import type { Scheduler } from '../../../base/scheduler.ts';
@@ -24,28 +24,28 @@ export interface RestOptions {
   readonly clock: Clock;
   readonly scheduler: Scheduler;
   warn(text: string): void;
-  /** The rows that a value stands for; without it, an object is a row. */
+  /** The rows of a value; without it, an object is a row. */
   unpack?(value: unknown): readonly unknown[];
 }
 
 interface RestPosition {
-  /** Time of the newest row of the whole runs, ms UTC. */
+  /** Time of the newest row in complete runs, ms UTC. */
   readonly newest?: number;
-  /** A run that is not whole: what it asks for, its next page, the newest row it has seen. */
+  /** An incomplete run: its start instant, its next page, the newest row so far. */
   readonly run?: {
     readonly since?: number;
     readonly mark?: PageMark;
     readonly newest?: number;
-    /** The page in front was read again: going on needs no more of it. */
+    /** The previous page was read again; nothing else is needed to continue. */
     readonly again?: boolean;
   };
   readonly seen?: SeenImage;
 }
 
-/** Rows that may come twice because a page does. */
+/** Number of rows remembered because a page may be repeated. */
 const recentRows = 20_000;
 const bodyBytesMax = 64 * 2 ** 20;
-/** Pages in a row that are alike: the other side passes over the number of the page. */
+/** Number of equal consecutive pages after which the server is taken to ignore the page number. */
 const alikeMax = 3;
 /** Status codes for an expired page mark. */
 const forgotten = [400, 404, 410, 422];
@@ -75,7 +75,7 @@ export class RestPuller implements Puller {
     const { newest: before, run, seen: image } = (given ?? {}) as RestPosition;
     const seen = new Seen(image);
     const since = run === undefined ? this.#since(before) : run.since;
-    // A row from the future would hide all that come after it.
+    // A row from the future would hide all later ones.
     const now = clock.now();
     let newest = run?.newest;
     let mark = run?.again === true ? run.mark : resumedAt(spec.paging, run?.mark);
@@ -97,7 +97,7 @@ export class RestPuller implements Puller {
         if (spec.paging?.type !== 'page' || error.status !== 404 || mark === undefined) {
           throw refused(name, error.message);
         }
-        // Some answer so behind the last page.
+        // Some servers answer like this after the last page.
         yield { rows: [], bytes: 0, position: this.#whole(before, newest, seen) };
         return;
       }
@@ -144,7 +144,7 @@ export class RestPuller implements Puller {
     return start === undefined ? undefined : Date.parse(start);
   }
 
-  /** Rows of this time and later may come again. Without an instant to go by, all may. */
+  /** Rows from this time on may be repeated. Without an instant, all may. */
   #keptFrom(before: number | undefined, newest: number | undefined): number {
     const { incremental } = this.#options.spec;
     if (incremental === undefined) return Number.NEGATIVE_INFINITY;
@@ -220,7 +220,7 @@ export class RestPuller implements Puller {
     if ('value' in parsed) return parsed.value;
     const problem = `the answer of ${nameOf(url)} ${parsed.problem}`;
     if (parsed.problem.startsWith('is not JSON')) throw unavailable(name, problem);
-    // A list of which one member is refused: the others are taken.
+    // A list with a refused member: the other members are accepted.
     const members = this.#options.spec.rows === undefined ? membersOf(text) : undefined;
     if (members === undefined) throw refused(name, problem);
     return members.map((raw) => {
