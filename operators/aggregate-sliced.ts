@@ -63,7 +63,7 @@ export class SlicedWindows<K, V, A> implements WindowFamily<K, V, A, PartedCell<
   readonly #sliceMs: number;
   /** Some step reads the windows that a record changed, with their results. */
   readonly #results: boolean;
-  /** None reads even which they were. */
+  /** No step reads which windows changed. */
   readonly #quiet: boolean;
 
   constructor(

@@ -189,7 +189,7 @@ export class FinalSlidingWindows<K, V, A> implements WindowFamily<K, V, A, Insta
   }
 
   #newFold(): SlidingFold<A> {
-    // Both ends of a window belong to it.
+    // Windows include both ends.
     const width = this.#spec.sizeMs + 1;
     return new SlidingFold(width, (left, right) => this.#aggregate.merge(left, right));
   }

@@ -146,7 +146,8 @@ class JoinBuffer implements AnyReceiver, TimedStep {
   receive(key: unknown, value: unknown, timestamp: number): void {
     if (!this.#join.accepts(key, value)) return;
     const { bySource, now } = this.#time;
-    // By source it waits for the watermark: changes of the table may still be on their way.
+    // If time follows sources, the record waits for the watermark, because changes of the table may
+    // still arrive.
     const streamTime = bySource ? now : this.#time.advance(timestamp);
     if (key === null || timestamp < streamTime - this.#graceMs) {
       this.#join.receive(key, value, timestamp);

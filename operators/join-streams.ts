@@ -79,7 +79,7 @@ export function streamJoinStep(options: StreamJoinOptions): Step {
   };
 }
 
-/** How long a record may wait that then goes on alone, ms of event time. */
+/** Longest wait of a record that is then emitted unmatched, ms of event time. */
 function heldMs({ kind, window, asKafkaStreams }: StreamJoinOptions): number {
   if (kind === 'inner' || asKafkaStreams === true) return 0;
   return Math.max(waitMs(window, left), kind === 'outer' ? waitMs(window, right) : 0);
@@ -200,7 +200,7 @@ class StreamJoin implements TimedStep {
     const from = timestamp - (side === left ? beforeMs : afterMs);
     const to = timestamp + (side === left ? afterMs : beforeMs);
     const { bySource } = this.#time;
-    // By source: the wait of older ones was over at this record's stand.
+    // If time follows sources: the wait of older records was over at this record's stand.
     const oldest = bySource
       ? streamTime - waitMs(this.#options.window, other) - 1
       : this.#sideTime(other) - this.#retentionMs;

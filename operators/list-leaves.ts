@@ -174,7 +174,7 @@ export class Leaves<K extends EntryKey> {
     this.opened.delete(leaf);
   }
 
-  /** Encodes a leaf; splits one that is too long. */
+  /** Encodes a leaf, or several if it is too long. */
   encode(leaf: Leaf<K>): void {
     const entries = leaf.entries as Entries<K>;
     const ends = this.cuts(entries);

@@ -1,7 +1,7 @@
 /**
- * Where the entries of a list lie (entry-list.ts), and how they are logged: in columns of its own,
- * and before those, when its cell was cut into parts, in leaves. The number of a part is its leaf's
- * id; the columns are the last leaf.
+ * Storage and logging of a list's entries (entry-list.ts): they are in the list's own columns and,
+ * if its cell is split into parts, in leaves before them. The number of a part is its leaf's id;
+ * the columns are the last leaf.
  */
 import { must } from '../engine/base/assert.ts';
 import {
@@ -18,8 +18,8 @@ import { Leaves } from './list-leaves.ts';
 export const noColumns: unknown[][] = [];
 
 /**
- * What `EntryList` inherits. It adds fields of one object and no call: lists are on the way of each
- * record.
+ * Base class of `EntryList`. It adds fields to the same object and no calls, because lists are on
+ * the hot path.
  */
 export class PartedEntries<K extends EntryKey> {
   readonly layout: EntryLayout<K>;
@@ -38,7 +38,7 @@ export class PartedEntries<K extends EntryKey> {
     this.ownWake = Number.NaN;
   }
 
-  /** From now on it has leaves; the changelog has none of them. */
+  /** Splits the cell into leaves; none of them is in the changelog yet. */
   cut(): void {
     this.parts ??= new Leaves(this.layout);
     const leaves = this.parts;
@@ -70,7 +70,7 @@ export class PartedEntries<K extends EntryKey> {
     return leaves === undefined ? [] : leaves.ids;
   }
 
-  /** As of the last `takeChanges`; undefined of a leaf that is gone. */
+  /** Bytes of a leaf as of the last `takeChanges`; undefined for a removed leaf. */
   partBytes(id: number): Buffer | undefined {
     const leaves = this.leaves;
     return leaves?.bytesOf(id);
@@ -113,8 +113,7 @@ export class PartedEntries<K extends EntryKey> {
   }
 
   /**
-   * The reverse, before leaves are taken over: the order of the last may not be the greatest any
-   * more.
+   * The reverse, before leaves are adopted: the last leaf may no longer have the greatest order.
    */
   #unsetLast(leaves: Leaves<K>): void {
     if (leaves.lastId < 0) return;
@@ -144,7 +143,9 @@ export class PartedEntries<K extends EntryKey> {
     return this.ownWake;
   }
 
-  /** Makes the bytes of the last leaf; of one that is too long several. @param ids gets theirs */
+  /**
+   * Encodes the last leaf; splits one that is too long. @param ids receives the ids of the leaves
+   */
   #encodeLast(leaves: Leaves<K>, ids: number[]): void {
     if (leaves.lastId < 0) return;
     ids.push(leaves.lastId);

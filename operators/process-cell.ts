@@ -1,4 +1,4 @@
-/** What `process` keeps of a key, in memory. */
+/** The state of a key of `process`, in memory. */
 import { EntryList } from './entry-list.ts';
 import { listLayout, mapLayout } from './keyed-collections.ts';
 
@@ -19,7 +19,7 @@ export interface Collection {
 export interface ProcessCell<S> {
   state: S | undefined;
   now: number;
-  /** One a name; mostly there are one or two. */
+  /** One per name; usually one or two. */
   readonly timers: Timer[];
   /** In the order of their numbers. */
   collections: Collection[];
@@ -59,7 +59,7 @@ export function isEmptyCell<S>({ state, timers, collections }: ProcessCell<S>): 
   return true;
 }
 
-/** The key's collection of that name, a new one when it has none yet. */
+/** The key's collection of that name; created if missing. */
 export function collectionOf<S>(cell: ProcessCell<S>, name: string, isMap: boolean): AnyEntryList {
   for (const one of cell.collections) {
     if (one.name === name && one.isMap === isMap) return one.list;
@@ -69,7 +69,7 @@ export function collectionOf<S>(cell: ProcessCell<S>, name: string, isMap: boole
   return one.list;
 }
 
-/** The last instant of a key's state: the next record finds none. */
+/** The last instant of a key's state; a later record finds none. */
 export function endOf<S>({ now }: ProcessCell<S>, ttlMs: number): number {
   return ttlMs === Number.POSITIVE_INFINITY ? ttlMs : now + ttlMs - 1;
 }

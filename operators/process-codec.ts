@@ -132,7 +132,7 @@ function writeCollections(
   }
 }
 
-/** Of a cell in parts the lists stay, and get their names. Answers where they end. */
+/** Assigns names to the existing lists of a cell in parts. Returns the position after them. */
 function readCollections<S>(cell: ProcessCell<S>, bytes: Buffer, start: number): number {
   let at = start + 4;
   const found: Collection[] = [];

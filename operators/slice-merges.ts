@@ -96,8 +96,8 @@ export class SliceMerges<A> {
   }
 
   /**
-   * Of the window that starts at `start`: rows [from, to), but for those that count in later
-   * windows only.
+   * Rows [from, to) of the window that starts at `start`, except those that count only in later
+   * windows.
    */
   mergeSlices(cell: WindowCell<A>, from: number, to: number, start: number): Merged<A> | undefined {
     if (from >= to) return undefined;

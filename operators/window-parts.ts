@@ -160,7 +160,7 @@ function windowParts<A>(
   };
 }
 
-/** From now on it is in parts; the changelog has none of them. */
+/** Splits the cell into parts; none of them is in the changelog yet. */
 function cutCell(cell: PartedCell<unknown>, partMs: number): void {
   cell.inParts = true;
   // Parts without windows are already marked as changed.

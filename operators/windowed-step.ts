@@ -17,9 +17,8 @@ import { present } from './present.ts';
 import { keyTimedCells, keyTimedStore, type WindowCell } from './window-cell.ts';
 
 /**
- * What steps read of the windows that a record changed: their results; only which windows they
- * were, as those that expire before they close are known so; or nothing, as final results come
- * anyway.
+ * What steps read about the windows changed by a record: their results; only their identity, to
+ * detect windows that expire before they close; or nothing, because final results follow anyway.
  */
 export type UpdatesWanted = 'results' | 'windows' | 'nothing';
 

@@ -5,7 +5,7 @@
  *              └──► keyBy ··┐     ▲
  *                   level 0 └·····┘ way back, through a topic that the same tasks read
  *
- * A step waits for what comes from outside, and for the ways back that lead to it; not for those
+ * A step waits for inputs from outside, and for the returning topics that lead to it; not for those
  * that it writes itself, in whatever number of hops. What a keyBy tells is the time of its own
  * level. A step never leads to itself, so no topic's time depends on itself.
  *
@@ -21,9 +21,9 @@ import { inputsOf, isRepartition, type SubTopology } from './sub-topology.ts';
 export interface TimeLevelPlan {
   /** Sources of the part that its steps wait for, by index. */
   readonly inputs: readonly number[];
-  /** Its steps are so much behind what these have promised, ms. */
+  /** Delay of its steps behind these promises, ms. */
   readonly delayMs: number;
-  /** The same, and what those before hold back: so much behind the author's sources at most, ms. */
+  /** Greatest delay behind the author's sources, including that of earlier parts, ms. */
   readonly behindMs: number;
   /** Levels with the same inputs have one number, upstream first. */
   readonly round: number;
@@ -34,7 +34,7 @@ export interface TimeLevelPlan {
 export interface TimeLevels {
   /** Upstream first; at least one. */
   readonly levels: readonly TimeLevelPlan[];
-  /** Level of each step, by node; a step that does not care for time has none. */
+  /** Level of each step, by node; a step that does not depend on time has none. */
   readonly levelOf: ReadonlyMap<number, number>;
 }
 
@@ -117,7 +117,7 @@ function caresForTime(node: GraphNode): boolean {
   return isTimedNode(node) || (node.type === 'step' && node.step.wallClockMs !== undefined);
 }
 
-/** The ways back that lead to each node of a part, and how long what comes there was held. */
+/** The returning topics that lead to each node of a part, and how long their records were held. */
 function waitings(
   { nodes }: Topology,
   part: SubTopology,

@@ -19,9 +19,7 @@ export interface PartTime extends TimeLevels {
   readonly bySource: boolean;
   /** Repartition topics, by logical name, to which the part's tasks write promises. */
   readonly tells: readonly string[];
-  /**
-   * Those whose records also carry where they were first read, because they are ordered by time.
-   */
+  /** Topics whose records also carry their source position, because they are ordered by time. */
   readonly placed: readonly string[];
   /** True if a step of the part orders records by time. */
   readonly ordersByTime: boolean;
@@ -135,14 +133,14 @@ function withBehind(plans: readonly PartTime[]): PartTime[] {
   }));
 }
 
-/** What the steps of one level do because time has passed without records, upstream first. */
+/** The work of the steps of one level when time passes without records, upstream first. */
 export interface TimeStage {
   readonly part: number;
   /** See `TimeLevelPlan`. */
   readonly round: number;
 }
 
-/** In an order in which each comes after those that tell its inputs. */
+/** Ordered so that each follows the parts that write its inputs. */
 export function timeStages(times: readonly PartTime[]): readonly TimeStage[] {
   const left = times.flatMap(({ levels }, part) =>
     [...new Set(levels.map(({ round }) => round))].map((round) => ({ part, round })),
@@ -189,7 +187,7 @@ interface TopicWriter {
   readonly node: number;
 }
 
-/** Who writes each repartition topic, by logical name. */
+/** The part that writes each repartition topic, by logical name. */
 function writerOf(
   { nodes }: Topology,
   parts: readonly SubTopology[],

@@ -41,7 +41,7 @@ export function cursorTopic(application: string): string {
   return `${application}-cursors`;
 }
 
-/** How far the time of inputs is, on a log that loses what is put beside an offset. */
+/** Source times, for a log that loses offset metadata. */
 export function timesTopic(application: string): string {
   return `${application}-times`;
 }

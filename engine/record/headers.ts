@@ -33,7 +33,7 @@ export function encodePairs(pairs: readonly (readonly [name: string, value: Buff
 }
 
 export function decodeHeaders(bytes: Uint8Array): Headers {
-  // Not by assignment: a header may be called `__proto__`.
+  // Defined, not assigned, because a header may be called `__proto__`.
   return Object.fromEntries(decodePairs(bytes).map(([name, value]) => [name, value.toString()]));
 }
 

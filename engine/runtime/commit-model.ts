@@ -1,13 +1,13 @@
 /**
- * How a run commits: on a log that this process has to itself, or on one that it shares. What
- * follows from that is decided here, and asked by its own name where it matters.
+ * How a run commits: on an exclusive log, or on a shared one. The consequences are decided here,
+ * each as a named property.
  */
 import type { Member } from '../log/member.ts';
 
 export interface CommitModel {
   /** The next cycle's work may begin while this one commits. */
   readonly overlaps: boolean;
-  /** Each source commits by a writer of its own: the youngest process with the source has it. */
+  /** Each source commits by its own writer; the newest process with the source owns it. */
   readonly sourcesApart: boolean;
   /** The positions of global tables belong to each commit. */
   readonly commitsGlobals: boolean;

@@ -28,7 +28,7 @@ import { promiseAppends } from './time-promises.ts';
 
 export interface CommitterOptions {
   readonly application: string;
-  /** The log loses what is put beside offsets: times have records of their own. */
+  /** The log loses offset metadata, so source times are written as records. */
   readonly keepsTimes: boolean;
   readonly writer: Writer;
   /** The writer of each source, on a shared log; undefined on a log with a single writer. */

@@ -1,9 +1,9 @@
 /**
- * How far the time of each source is, for a log that loses what is put beside an offset (Kafka with
- * plain calls): records of a compacted topic, in the same commit as the offsets.
+ * Source times for a log that loses offset metadata (Kafka with plain calls): records of a
+ * compacted topic, in the same commit as the offsets.
  *
- * Format: key '<topic>/<partition>', value '<offset> t=<text>' (time/watermark.ts has the text). It
- * counts for that offset only.
+ * Format: key '<topic>/<partition>', value '<offset> t=<text>' (time/watermark.ts has the text). An
+ * entry is valid for that offset only.
  */
 import { timesTopic } from '../graph/topic-names.ts';
 import type { Append, Log, TopicPartition } from '../log/log.ts';
@@ -34,7 +34,7 @@ export class KeptTimes {
   readonly #log: Log;
   readonly #at: TopicPartition;
   readonly #kept = new Map<string, string>();
-  /** Where it is read on; undefined before the first time. */
+  /** Offset of the next read; undefined before the first. */
   #from: number | undefined;
   #reading: Promise<void> = Promise.resolve();
 
@@ -43,9 +43,9 @@ export class KeptTimes {
     this.#at = { topic: timesTopic(application), partition: 0 };
   }
 
-  /** What was committed with the offset; '' when nothing was. */
+  /** The text committed with the offset; '' if there is none. */
   async of(at: TopicPartition, offset: number): Promise<string> {
-    // One after another: each reads what had been committed when it was asked.
+    // Reads are serialised; each sees the records committed when it was requested.
     this.#reading = this.#reading.catch(() => {}).then(() => this.#read());
     await this.#reading;
     const kept = this.#kept.get(keyOf(at)) ?? '';

@@ -1,4 +1,4 @@
-/** What metrics are made with, by those who count; prom-client lies behind it (observe.ts). */
+/** Creates metrics for the counting code; implemented with prom-client (observe.ts). */
 
 type Labels = Readonly<Record<string, string>>;
 

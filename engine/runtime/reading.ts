@@ -67,7 +67,7 @@ export class Reading {
       const { batches: read, end } = await member.fetch(at, position, limits);
       task.offeredUpTo = read.at(-1)?.nextOffset ?? position;
       this.#noteSilent(task, topic, end && read.length === 0);
-      // Its next record waits for a witness, and none has arrived.
+      // Its next record waits for confirmation of its time, and no further record has arrived.
       if (task.undecided.get(topic) === task.offeredUpTo && !this.isFinal) {
         caughtUp.push(topic);
         continue;

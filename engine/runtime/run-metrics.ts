@@ -263,8 +263,8 @@ function lagMetrics(make: MetricMaker, lag: () => Promise<readonly PartitionLag[
     'Records that wait in the input topics of the tasks',
     ['topic', 'partition'],
     async (gauge) => {
-      // What cannot be asked now, and what went to another process, has no value; the others are
-      // told all the same.
+      // Partitions that cannot be queried now, or moved to another process, have no value; the
+      // others are reported.
       const lags = await lag().catch(() => []);
       gauge.reset();
       for (const { topic, partition, records } of lags) {

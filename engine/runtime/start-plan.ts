@@ -123,7 +123,7 @@ class PlannedTopics {
     this.existing = new Map(existing.map((topic) => [topic.name, topic]));
   }
 
-  /** Those that are there, and those that will be. */
+  /** Existing topics, and topics to be created. */
   get known(): ReadonlyMap<string, TopicDescription> {
     return new Map([...this.existing, ...this.planned]);
   }
@@ -139,7 +139,10 @@ class PlannedTopics {
     this.planned.set(name, role === undefined ? described : { ...described, role });
   }
 
-  /** A topic of ours is bound to the width of its part: one of another width holds other keys. */
+  /**
+   * Internal topics must have as many partitions as their sub-topology; otherwise keys map to the
+   * wrong task.
+   */
   addOwn(name: string, settings: TopicSettings, width: number, role: TopicRole): void {
     this.add(name, settings, width, role);
     const actual = this.planned.get(name)?.partitions ?? width;

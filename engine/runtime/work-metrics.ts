@@ -58,7 +58,7 @@ function taskWork(make: MetricMaker): (one: WorkedTask) => void {
   };
 }
 
-/** What was written to stores and topics. */
+/** Counts of writes to stores and topics. */
 function writtenWork(make: MetricMaker): (one: WorkedTask) => void {
   const puts = make.counter('store_puts_total', 'Changes of a store, one per key and commit', [
     'store',

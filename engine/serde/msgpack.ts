@@ -108,8 +108,8 @@ function newPackr(shapes: string[][]): Packr {
     shapes.length === 0
       ? new Packr({ useRecords: false, encodeUndefinedAsNil: false })
       : new Packr({ structures: shapes, maxSharedStructures: shapes.length });
-  // It goes on with chunks of the same size; its own of 8 KiB hold a few values each, and each is a
-  // trip to malloc.
+  // It continues with chunks of the same size. Its default chunks of 8 KiB hold few values, and
+  // each costs a call of malloc.
   packr.useBuffer(Buffer.allocUnsafeSlow(chunkBytes));
   return packr;
 }

@@ -26,8 +26,8 @@ export interface Serde<T> extends Encoder<T>, Decoder<T> {
 }
 
 /*
- * Short cuts hang at the functions they are of, not at the serde: one that is made of another by an
- * `encode` or a `decode` of its own does not inherit them.
+ * Short cuts are attached to functions, not to the serde, so a serde derived from another with its
+ * own `encode` or `decode` does not inherit them.
  */
 interface Encode<T> {
   (value: T): Uint8Array;
@@ -68,9 +68,7 @@ export function encodeTo<T>(encoder: Encoder<T>, value: T, to: Scratch): void {
   (lastWrite as Write<T>)(value, to);
 }
 
-/**
- * What encodes values after what a scratch holds already: `encodeTo` for who has one encoder only.
- */
+/** Returns a function that appends encoded values to a scratch: `encodeTo` for a single encoder. */
 export function writerOf<T>(encoder: Encoder<T>): Write<T> {
   const known = writes.get(encoder);
   if (known !== undefined) return known as Write<T>;

@@ -1,4 +1,4 @@
-/** What seals have taken from the stores of a task, until the log has it. */
+/** Sealed changes of a task's stores, kept until the log has them. */
 import { assert, must } from '../base/assert.ts';
 import type { StoreNumbers } from './numbers.ts';
 import type { StoreState } from './store-state.ts';
@@ -33,7 +33,7 @@ export class SealedWork {
   }
 
   /**
-   * The log has committed what was sealed up to `commitId`.
+   * Call when the log has committed the changes sealed up to `commitId`.
    * @param ends the offset after the last changelog record, by store that changed
    * @param now wall time, ms UTC
    */

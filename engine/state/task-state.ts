@@ -264,8 +264,8 @@ export class TaskState implements MemoryUser {
   }
 
   /**
-   * The same in steps. Between two of them questions are answered, and the log's word about
-   * earlier commits may come; the task does nothing else.
+   * The same in steps. Between two steps questions are answered, and earlier commits may be
+   * acknowledged; the task does nothing else.
    */
   *sealing(commitId: number): Steps<readonly StoreChanges[]> {
     this.#isSealing = true;
@@ -277,7 +277,7 @@ export class TaskState implements MemoryUser {
       if (state.isDirty)
         changed.push({ store, entries: state.cells.dirty, kept: state.cells.kept });
     }
-    // Before the first entry is clean: what is sealed is not committed yet.
+    // Must precede the first clean entry: the sealed changes are not committed yet.
     this.reads.sealing(commitId, changed);
     for (const [store, { state }] of this.#stores) {
       if (!state.isDirty) continue;

@@ -23,7 +23,8 @@ export class WalSync {
 
   /** Syncs all writes that the database has confirmed. */
   async sync(): Promise<void> {
-    // Both at once: where the file is still the same, it holds what was answered before.
+    // Both in parallel: if the file is still the same, it contains all writes that completed
+    // before.
     const synced = this.#file?.datasync();
     synced?.catch(() => {});
     const number = numberOf(await this.#current());

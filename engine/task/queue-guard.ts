@@ -13,8 +13,8 @@ import {
 } from '../time/guard.ts';
 
 /**
- * In how many cycles the records that judge a record are requested: they may be too large to be
- * read together.
+ * Number of cycles in which confirming records are requested: they may be too large to be read
+ * together.
  */
 const asksMost = 50;
 

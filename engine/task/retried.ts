@@ -3,7 +3,7 @@ import type { AnyReceiver } from '../graph/processor.ts';
 import type { ErrorPolicy } from './error-policy.ts';
 import { recordRefused } from './failure.ts';
 
-/** One attempt, as the task sees it. */
+/** Reports the outcome of one attempt. */
 export interface Attempt {
   /** Ends the attempt: its changes stay, or are undone elsewhere. */
   done(): void;

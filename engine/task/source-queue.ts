@@ -154,8 +154,8 @@ export class SourceQueue {
   }
 
   /**
-   * Of the next records, at most `most`, how many can be taken without a question: none is refused,
-   * waits, or tells of upstream tasks. To be asked after `verdict`.
+   * The number of next records, at most `most`, that need no check: none is refused, waits, or
+   * carries marks of upstream tasks. Call after `verdict`.
    */
   plainAhead(most: number, readTo: number): number {
     if (!this.#isUnquestioned || this.isRepartition || this.#greatest > readTo) return 0;

@@ -43,7 +43,7 @@ export interface DriverOptions {
   readonly partitions?: number;
   /** Clean cache of a task, bytes; 0 reads all state again for every batch. */
   readonly cacheBytes?: number;
-  /** What becomes of a record that fails; default: it is a dead letter. */
+  /** What to do with a failing record; default: dead letter. */
   readonly onError?: Partial<ErrorPolicy>;
   /** Maximal number of records of a partition in a cycle, that is, the batch size. */
   readonly recordsPerCycle?: number;

@@ -24,7 +24,8 @@ export default async function serveWork({ work, port }: WorkerStart): Promise<vo
     else port.start();
     port.postMessage({ id: 0, value: 'ready' } satisfies Answer);
   } catch (error) {
-    // As the error of a call: one that is thrown here would lose its code on the way.
+    // Returned as the error of a call, because an error thrown here would lose its code between
+    // threads.
     port.start();
     port.postMessage({ id: 0, error: imageOfError(error) } satisfies Answer);
   }

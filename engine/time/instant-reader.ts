@@ -120,8 +120,8 @@ function isoInstant(text: string): number | string {
 }
 
 /**
- * Of `2026-01-31T09:30:00Z` or `2026-01-31T09:30:00.000Z`, as most clients write; -1 of any other
- * form, of what lies before 1970, and of what is no real time.
+ * Parses `2026-01-31T09:30:00Z` or `2026-01-31T09:30:00.000Z`, the usual forms of clients; -1 for
+ * any other form, for times before 1970, and for impossible times.
  */
 function commonInstant(text: string): number {
   const { length } = text;
@@ -139,7 +139,7 @@ function commonInstant(text: string): number {
   return Date.UTC(year, month - 1, day, hour, minute, second, ms);
 }
 
-/** The number that stands at [from, to); NaN where another character does. */
+/** The number at [from, to); NaN if it contains another character. */
 function digits(text: string, from: number, to: number): number {
   let number = 0;
   for (let i = from; i < to; i++) {

@@ -43,7 +43,7 @@ export function visitDue(
   until: number,
   visit: (keyText: string) => void,
 ): void {
-  // One function for all keys, not one a key.
+  // One function for all keys, not one per key.
   let at = '';
   const visitOne = () => visit(at);
   for (const keyText of cells.dueKeys(until)) {
@@ -72,7 +72,7 @@ export function releaseDue<K, T>(
   how: Release<K, T>,
 ): void {
   const all: Pending<T>[] = [];
-  // One function for all keys, not one a key.
+  // One function for all keys, not one per key.
   let at = '';
   const takeAll = () => {
     for (const one of how.take(until)) all.push({ keyText: at, one });

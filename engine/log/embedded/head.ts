@@ -1,6 +1,6 @@
 /**
- * The HEAD of an embedded log: how far it had come, kept apart from the database, which may lose
- * the end of its write-ahead log without a word.
+ * The HEAD of an embedded log: its last commit, stored outside the database, which may silently
+ * lose the end of its write-ahead log.
  *
  * HEAD names the last commit and its row in the journal, every partition's end, and the anchor from
  * which on the journal has rows; so a log that lost commits is refused with the place where they

@@ -1,11 +1,11 @@
 /**
- * Looks through the bytes of an Avro value before it is decoded: the decoder believes the counts of
- * lists that it reads, so a few bytes would make it go on for minutes and fill the memory. An item
- * takes a byte at least, so no list may have more of them than bytes are left.
+ * Checks the bytes of an Avro value before it is decoded. The decoder trusts the lengths of lists,
+ * so a few bytes could keep it busy for minutes and fill the memory. Each item takes at least one
+ * byte, so a list cannot have more items than remaining bytes.
  */
 import type { Type } from 'avsc';
 
-/** What avsc's types have beside their declared members. */
+/** Undeclared members of avsc's types. */
 interface Parts {
   readonly typeName: string;
   readonly itemsType?: Type;
@@ -18,7 +18,7 @@ interface Parts {
 
 const depthMax = 64;
 
-/** Why values of a schema cannot be bounded: lists of what takes no bytes. */
+/** Why values of a schema cannot be bounded: lists of zero-length items. */
 export function schemaProblem(type: Type): string | undefined {
   return problemIn(type, new Set());
 }
@@ -53,7 +53,7 @@ function isEmpty(type: Type, seen: Set<Type>): boolean {
 
 function partsOf(type: Type): Parts {
   const parts = type as unknown as Parts;
-  // A logical type is written as what it stands for.
+  // A logical type is encoded as its underlying type.
   return parts.underlyingType === undefined ? parts : partsOf(parts.underlyingType);
 }
 
@@ -74,7 +74,7 @@ class Walk {
     this.#at += count;
   }
 
-  /** A zigzag number; what is beyond 2^53 is no count. */
+  /** A zigzag number; a value beyond 2^53 is not a valid count. */
   long(): number {
     let value = 0;
     let factor = 1;
@@ -124,7 +124,7 @@ class Walk {
       if (count === 0) return;
       if (count < 0) {
         count = -count;
-        // Bytes of the block, which are not needed when all of it is read.
+        // Size of the block, not needed because the whole block is read.
         this.long();
       }
       if (count > this.left)
@@ -134,7 +134,7 @@ class Walk {
   }
 }
 
-/** @throws TypeError for bytes that are no value of the type, or are more than one */
+/** @throws TypeError if the bytes are not exactly one value of the type */
 export function checkAvro(type: Type, bytes: Buffer): void {
   const walk = new Walk(bytes);
   walk.value(type, 0);

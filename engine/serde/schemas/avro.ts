@@ -1,4 +1,4 @@
-/** Values as Avro, by the package avsc; in the wire format where a registry is named. */
+/** Values as Avro, by the package avsc; in the wire format if a registry is given. */
 import type { Type } from 'avsc';
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import type { Serde } from '../serde.ts';
@@ -9,12 +9,12 @@ import { type WireFormat, type WireSettings, wireSerde } from './wire.ts';
 const avsc = optionalPackage<typeof import('avsc')>('avsc', 'avro');
 
 export interface AvroOptions extends Partial<WireSettings> {
-  /** The reader's schema, and what is written. */
+  /** Schema for reading and writing. */
   readonly schema: object | string;
 }
 
 /**
- * @throws CONFIG_INVALID for a schema that is none, or of which few bytes make values without end
+ * @throws CONFIG_INVALID for an invalid schema, or one in which few bytes can encode endless values
  */
 export function avroType(schema: object | string): Type {
   try {
@@ -31,10 +31,10 @@ export function avroType(schema: object | string): Type {
 }
 
 /**
- * With `registry` and `subject` values are written and read in the wire format, and what older or
- * newer schemas have written is resolved to this one. Without, they are plain Avro of this schema.
- * A `long` beyond 2^53 is an error when it is read or written.
- * @typeParam T what the schema describes: the author's word
+ * With `registry` and `subject`, values are written and read in the wire format, and values of
+ * older or newer schemas are resolved to this one. Otherwise they are plain Avro of this schema. A
+ * `long` beyond 2^53 is an error when it is read or written.
+ * @typeParam T type of the schema's values, which the author asserts
  */
 export function avro<T>({ schema, registry, subject, register }: AvroOptions): Serde<T> {
   const type = avroType(schema);

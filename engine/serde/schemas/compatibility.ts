@@ -1,5 +1,5 @@
 /**
- * Whether a schema may take the place of another: what was written must be readable, one way or
+ * Decides whether a schema may replace another: values must stay readable, in one direction or
  * both.
  */
 import type { Enum, Type as Message, Root } from 'protobufjs';
@@ -19,7 +19,7 @@ export const levels = [
 ] as const;
 /**
  * backward: the new one reads what the old one wrote; forward: the other way; full: both. The old
- * one is the newest so far; of a transitive level, each that there was.
+ * one is the latest schema; for a transitive level, every earlier one.
  */
 export type CompatibilityLevel = (typeof levels)[number];
 
@@ -28,10 +28,10 @@ export function isTransitive(level: CompatibilityLevel): boolean {
 }
 
 /**
- * What breaks, in words; empty: nothing.
+ * Descriptions of the breaks; empty if compatible.
  * @param before the old one, or all of them, oldest first
  * @param nameOf how one of several is called in a problem, by its place
- * @throws CONFIG_INVALID for a text that is no schema
+ * @throws CONFIG_INVALID for an invalid schema
  */
 export function incompatibilities(
   type: SchemaType,
@@ -78,7 +78,7 @@ function readingProblems(type: SchemaType, reader: string, writer: string): stri
   }
 }
 
-/** Kinds of Protobuf that are written alike, so that one may be read as the other. */
+/** Protobuf types with the same encoding, so that one can be read as the other. */
 const wireOf: Readonly<Record<string, string>> = {
   int32: 'varint',
   uint32: 'varint',
@@ -139,6 +139,6 @@ interface FieldKind {
 
 function kindOf({ type, resolvedType }: FieldKind): string {
   if (resolvedType === null) return wireOf[type] ?? type;
-  // An enumeration is written as a number.
+  // An enumeration is encoded as a number.
   return 'values' in resolvedType ? 'varint' : `message ${resolvedType.fullName.slice(1)}`;
 }

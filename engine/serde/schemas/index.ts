@@ -1,4 +1,4 @@
-/** `millrace/schemas`: topics whose values have a schema, and the registry that knows them. */
+/** `millrace/schemas`: topics whose values have a schema, and the client of a schema registry. */
 export { type AvroOptions, avro } from './avro.ts';
 export {
   type CompatibilityLevel,

@@ -8,7 +8,7 @@ type Schema = Readonly<Record<string, unknown>> | boolean;
 
 const lower = ['minimum', 'exclusiveMinimum', 'minLength', 'minItems', 'minProperties'];
 const upper = ['maximum', 'exclusiveMaximum', 'maxLength', 'maxItems', 'maxProperties'];
-/** Say nothing about what is allowed. */
+/** Keywords that do not affect validity. */
 const silent = new Set([
   '$schema',
   '$id',
@@ -43,7 +43,7 @@ interface Side {
   readonly at: Schema;
 }
 
-/** What is allowed by `writer` and not by `reader`, in words. */
+/** Descriptions of values that `writer` allows and `reader` does not. */
 export function jsonProblems(reader: Schema, writer: Schema): string[] {
   const problems: string[] = [];
   compare({ root: reader, at: reader }, { root: writer, at: writer }, '', problems, 0);

@@ -1,6 +1,4 @@
-/**
- * Values as JSON that a JSON Schema (draft 2020-12) allows; what it does not is refused both ways.
- */
+/** JSON values validated by a JSON Schema (draft 2020-12), both when written and when read. */
 import type { ValidateFunction } from 'ajv/dist/2020.js';
 import { MillraceError, messageOf } from '../../base/errors.ts';
 import { onDemand } from '../../base/on-demand.ts';
@@ -17,8 +15,8 @@ export interface JsonSchemaOptions extends Partial<WireSettings> {
 }
 
 /**
- * With `registry` and `subject` in the wire format. Values are checked against this schema,
- * whatever schema they were written by; none is changed.
+ * With `registry` and `subject`, uses the wire format. Values are checked against this schema,
+ * whatever schema they were written with, and never changed.
  * @throws CONFIG_INVALID for a schema that is none
  */
 export function jsonOfSchema<T>(options: JsonSchemaOptions): Serde<T> {

@@ -1,4 +1,4 @@
-/** Values as Protobuf, by the package protobufjs; in the wire format where a registry is named. */
+/** Values as Protobuf, by the package protobufjs; in the wire format if a registry is given. */
 import type { Root, Type } from 'protobufjs';
 import { MillraceError, messageOf as textOf } from '../../base/errors.ts';
 import type { Serde } from '../serde.ts';
@@ -15,7 +15,7 @@ export interface ProtobufOptions extends Partial<WireSettings> {
   readonly message?: string;
 }
 
-/** @throws CONFIG_INVALID for a text that is none */
+/** @throws CONFIG_INVALID for an invalid text */
 export function protobufRoot(schema: string): Root {
   try {
     const { root } = protobufjs().parse(schema, { keepCase: true });
@@ -28,7 +28,7 @@ export function protobufRoot(schema: string): Root {
   }
 }
 
-/** Messages of a root in the order of the file, with the place of each. */
+/** Messages of a root in the order of the file, with the index path of each. */
 export function messagesOf(root: Root): { readonly type: Type; readonly place: number[] }[] {
   const { Type: Message, Namespace } = protobufjs();
   const all: { type: Type; place: number[] }[] = [];
@@ -47,8 +47,8 @@ export function messagesOf(root: Root): { readonly type: Type; readonly place: n
 }
 
 /**
- * Objects as protobufjs has them: fields by their names in the file, 64-bit numbers and
- * enumerations as text, bytes as Buffers. Unknown fields are left out.
+ * Objects in protobufjs form: fields by their names in the file, 64-bit numbers and enumerations as
+ * text, bytes as Buffers. Unknown fields are omitted.
  */
 export function protobuf<T>(options: ProtobufOptions): Serde<T> {
   const { schema, message, registry, subject, register } = options;
@@ -67,7 +67,7 @@ export function protobuf<T>(options: ProtobufOptions): Serde<T> {
       if (problem !== null) throw new TypeError(`protobuf: ${problem}`);
       return type.encode(type.fromObject(value as object)).finish();
     },
-    // Numbers of fields are the contract: what is written by another version is read by this one.
+    // Field numbers are the contract: this version reads values written by other versions.
     decoder: () => decodeBy(type),
     prefix,
     skip: placeEnd,
@@ -90,7 +90,7 @@ function messageOf(schema: string, name: string | undefined) {
   throw new MillraceError('CONFIG_INVALID', { field: 'protobuf.message', problem });
 }
 
-/** The usual place, the first message, is one zero. */
+/** The usual index path, the first message, is encoded as a single zero. */
 function placeBytes(place: readonly number[]): Uint8Array {
   if (place.length === 1 && place[0] === 0) return Uint8Array.of(0);
   return Uint8Array.from([place.length, ...place].flatMap(zigzag));

@@ -1,9 +1,9 @@
 /**
- * A client of a schema registry that speaks Confluent's HTTP API (Confluent, Apicurio, Karapace,
- * Redpanda). Serdes are plain synchronous calls, so the few requests, one a schema, block the
- * thread that asks: a thread of its own sends them.
+ * A client of a schema registry with Confluent's HTTP API (Confluent, Apicurio, Karapace,
+ * Redpanda). Serdes are synchronous, so the few requests, one per schema, block the calling thread;
+ * a separate thread sends them.
  *
- * Schemas come from this registry alone, never from a message; a message only names a number.
+ * Schemas come only from this registry, never from a message, which contains only an id.
  */
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { fatalError } from '../../base/assert.ts';
@@ -13,14 +13,14 @@ import { checkSetting, text } from '../../base/settings.ts';
 export type SchemaType = 'AVRO' | 'JSON' | 'PROTOBUF';
 
 export interface RegistrySettings {
-  /** Where the API lies, e.g. https://registry.example or .../apis/ccompat/v7. */
+  /** Base address of the API, e.g. https://registry.example or .../apis/ccompat/v7. */
   readonly url: string;
   /** HTTP Basic authentication. */
   readonly username?: string;
   readonly password?: string;
-  /** A bearer token, in place of these. */
+  /** A bearer token, instead of basic authentication. */
   readonly token?: string;
-  /** For one request, ms; default 10 000. */
+  /** Timeout of a request, ms; default 10 000. */
   readonly timeoutMs?: number;
 }
 
@@ -37,11 +37,11 @@ interface Answer {
 
 const defaultTimeoutMs = 10_000;
 const answerBytesMax = 4 * 1024 * 1024;
-/** Beyond what the request itself may take, ms. */
+/** Extra wait beyond the timeout of the request, ms. */
 const threadMs = 5_000;
 const mediaType = 'application/vnd.schemaregistry.v1+json';
 
-/** Runs in the thread that asks. Without redirects, and within a size. */
+/** Runs in the requesting thread, without redirects and with a size limit. */
 const threadCode = `
 const { parentPort } = require('node:worker_threads');
 parentPort.on('message', async ({ url, options, timeoutMs, bytesMax, port, flag }) => {
@@ -65,7 +65,7 @@ parentPort.on('message', async ({ url, options, timeoutMs, bytesMax, port, flag 
 
 let thread: Worker | undefined;
 
-/** Sends a request and waits for its answer, without a turn of the event loop. */
+/** Sends a request and blocks until its answer arrives. */
 function ask(
   url: string,
   options: object,
@@ -98,7 +98,7 @@ export class SchemaRegistry {
   readonly #byId = new Map<number, RegisteredSchema>();
   readonly #ids = new Map<string, number>();
 
-  /** @throws CONFIG_INVALID for what is no address */
+  /** @throws CONFIG_INVALID for an invalid address */
   constructor({ url, username, password = '', token, timeoutMs }: RegistrySettings) {
     checkSetting('schemaRegistry.url', url, text);
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
@@ -133,30 +133,30 @@ export class SchemaRegistry {
   }
 
   /**
-   * Registers a schema under a subject, or finds it there.
+   * Registers a schema under a subject, or finds the existing one.
    * @throws SCHEMA_REFUSED when it breaks readers
    */
   register(subject: string, type: SchemaType, schema: string): number {
     return this.#idOf(subject, type, schema, '/versions');
   }
 
-  /** The number of a schema that is registered. @throws SCHEMA_REFUSED when it is not */
+  /** The id of a registered schema. @throws SCHEMA_REFUSED if it is not registered */
   lookup(subject: string, type: SchemaType, schema: string): number {
     return this.#idOf(subject, type, schema, '');
   }
 
-  /** The newest schema of a subject; undefined when there is none. */
+  /** The newest schema of a subject; undefined if there is none. */
   latest(subject: string): RegisteredSchema | undefined {
     return this.#version(subject, 'latest');
   }
 
-  /** All schemas of a subject that are not deleted, oldest first. */
+  /** All existing schemas of a subject, oldest first. */
   versions(subject: string): readonly (RegisteredSchema & { readonly version: number })[] {
     const answer = this.#ask('GET', `/subjects/${encodeURIComponent(subject)}/versions`);
     const numbers = [...((answer ?? []) as readonly number[])].sort((a, b) => a - b);
     return numbers.flatMap((version) => {
       const found = this.#version(subject, version);
-      // Deleted since the list was told.
+      // Deleted after the list was read.
       return found === undefined ? [] : [{ ...found, version }];
     });
   }
@@ -190,7 +190,7 @@ export class SchemaRegistry {
     return id;
   }
 
-  /** The answer as JSON; undefined for what is not there. */
+  /** The answer as JSON; undefined if the resource does not exist. */
   #ask(method: 'GET' | 'POST', path: string, body?: object): object | undefined {
     const options = { method, headers: this.#headers, body: body && JSON.stringify(body) };
     const answer = ask(this.url + path, options, this.#timeoutMs);
@@ -209,7 +209,7 @@ export class SchemaRegistry {
     }
   }
 
-  /** Ends the run: a record is not to blame, and is read again when the registry is back. */
+  /** Ends the run: the record is valid, and is read again when the registry is available. */
   #away(problem: string): MillraceError {
     return fatalError(new MillraceError('SCHEMA_REGISTRY', { url: this.url, problem }));
   }

@@ -1,6 +1,6 @@
 /**
- * The wire format of registries: a zero, the schema's number in four bytes, the value. Of Protobuf
- * the place of the message in its file stands between, as a list of zigzag numbers.
+ * The wire format of registries: a zero byte, the schema id in four bytes, the value. For Protobuf
+ * the index path of the message follows the id, as a list of zigzag numbers.
  */
 import type { Serde } from '../serde.ts';
 import type { SchemaRegistry, SchemaType } from './registry.ts';
@@ -9,11 +9,9 @@ const headBytes = 5;
 
 export interface WireSettings {
   readonly registry: SchemaRegistry;
-  /**
-   * Under which the schema stands in the registry: mostly the topic's name and `-value` or `-key`.
-   */
+  /** Subject of the schema in the registry, usually the topic's name and `-value` or `-key`. */
   readonly subject: string;
-  /** Registers the schema where it is not there; default true. False: it must be there. */
+  /** Registers a missing schema; default true. False: the schema must exist. */
   readonly register?: boolean;
 }
 
@@ -22,17 +20,17 @@ export interface WireFormat<T> {
   readonly type: SchemaType;
   /** Of what is written. */
   readonly schema: string;
-  /** Bytes of a value, without the head. */
+  /** Encodes a value, without the head. */
   encode(value: T): Uint8Array;
-  /** @param schema by which the value was written */
+  /** @param schema with which the value was written */
   decoder(schema: string): (bytes: Buffer, start: number, end: number) => T;
-  /** What stands behind the head, before each value. */
+  /** Bytes between the head and each value. */
   readonly prefix?: Uint8Array;
-  /** Where the value begins, given where the prefix does. */
+  /** Position of the value, given that of the prefix. */
   readonly skip?: (bytes: Buffer, start: number, end: number) => number;
 }
 
-/** A serde in the wire format; the registry is asked when the first value comes. */
+/** A serde in the wire format; the registry is queried at the first value. */
 export function wireSerde<T>(form: WireFormat<T>, wire: WireSettings): Serde<T> {
   const { registry, subject, register = true } = wire;
   const { type, schema, prefix = new Uint8Array(), skip = (_, start) => start } = form;

@@ -1,19 +1,22 @@
 /**
- * Who brings the records of a partition: the fetcher, past the client, or the client. A partition
- * is handed from one to the other where the first cannot go on.
+ * The source of a partition's records: the fetcher, which bypasses the client, or the client. A
+ * partition moves to the other if the first cannot continue.
  */
 import type { Fetcher } from '../direct/fetching.ts';
 import type { KafkaConsumer } from '../rdkafka/rdkafka.ts';
 import type { Feed } from './feed.ts';
 
 export interface Carrier {
-  /** It is the client: it is sought before a poll, and what it brings meanwhile is not taken. */
+  /**
+   * The client has the partition: it seeks before the next poll, and records that arrive meanwhile
+   * are discarded.
+   */
   readonly isClient: boolean;
-  /** Brings the partition from `offset` on; what it was to bring before is forgotten. */
+  /** Delivers the partition from `offset` on, and drops the previous position. */
   bring(feed: Feed, offset: number): void;
   /** Somebody asks for records before those that are buffered. @param hadFailed nothing came */
   goBack(feed: Feed, from: number, hadFailed: boolean): void;
-  /** Makes sure of where it goes on, before a rebalance is answered. */
+  /** Fixes the position before a rebalance is acknowledged. */
   resync(feed: Feed): void;
   pause(feed: Feed, paused: boolean): void;
 }
@@ -80,7 +83,7 @@ export class ClientCarrier implements Carrier {
       }
       feed.paused = paused;
     } catch {
-      // The partition is being taken away; its feed goes with it.
+      // The partition is being revoked, together with its feed.
     }
   }
 }

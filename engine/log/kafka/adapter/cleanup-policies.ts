@@ -26,7 +26,7 @@ function describeConfigs(topics: readonly string[]): Request<readonly Described[
       body.int32(); // throttled
       return body.array(() => {
         const error = body.int16();
-        body.string(); // what it says of the error
+        body.string(); // description of the error
         body.int8(); // kind of resource
         const topic = body.string() ?? '';
         const configs = body.array(() => {

@@ -7,7 +7,7 @@ export class Feed {
   readonly at: TopicPartition;
   /** Brings its records. Where that is the fetcher, the client has it paused. */
   #carrier: Carrier;
-  /** The buffer has everything from this offset on, up to what was polled. */
+  /** The buffer holds all records from this offset to the last polled one. */
   low: number;
   /** The end offset of the partition, if the consumer has reached it; undefined otherwise. */
   endAt: number | undefined;
@@ -20,7 +20,10 @@ export class Feed {
   usedAt: number;
   /** When the client last returned or reported something about it. */
   heardAt: number;
-  /** Where the fetcher handed it to the client, so that it is not moved back at the same offset. */
+  /**
+   * Offset at which the fetcher handed it to the client, so that it is not moved back at the same
+   * offset.
+   */
   handedBackAt: { readonly offset: number; readonly reason: string } | undefined;
   #batches: PackedBatch[] = [];
   #bytes = 0;
@@ -89,7 +92,7 @@ export class Feed {
     this.handedBackAt = { offset, reason };
   }
 
-  /** The fetcher goes on where the client's records end. */
+  /** The fetcher continues where the client's records end. */
   relieve(fetcher: Carrier, offset: number): void {
     this.#carrier = fetcher;
     this.paused = false;

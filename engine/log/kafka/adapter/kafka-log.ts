@@ -211,7 +211,7 @@ export class KafkaLog implements Log {
   }
 
   /**
-   * Kafka does not report what it compacted; it keeps tombstones for a time that we set, or its
+   * Kafka does not report compacted records. It keeps tombstones for a configured time, or its
    * default.
    */
   async completeFrom(at: TopicPartition, readAt: number): Promise<number> {
@@ -242,7 +242,7 @@ export class KafkaLog implements Log {
     });
   }
 
-  /** @throws CONFIG_INVALID where the brokers cannot be told */
+  /** @throws CONFIG_INVALID if the brokers cannot be determined */
   #goingForGood(group: string): (() => Promise<void>) | undefined {
     const { instanceId, atStop } = this.#options.settings;
     if (instanceId === undefined || atStop === 'stay') return undefined;

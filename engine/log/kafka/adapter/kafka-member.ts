@@ -33,7 +33,7 @@ export interface KafkaMemberOptions {
   readonly connect: (client: KafkaConsumer) => Promise<void>;
   readonly topics: readonly string[];
   readonly group: string;
-  /** By which topics are looked after; undefined where only the client reaches the brokers. */
+  /** Used to watch topics; undefined if only the client reaches the brokers. */
   readonly reach: Reach | undefined;
   readonly ready: Required<JoinOptions>['ready'];
   readonly bufferBytes: number;

@@ -51,7 +51,7 @@ export class KafkaWriter implements Writer {
   #transactions: Transactions | undefined;
   #outside: ClientProducer | undefined;
   #doubt = false;
-  /** Where the partitions of topics of state ended last. */
+  /** Last known end offsets of the partitions of state topics. */
   readonly #ends = new Map<string, number>();
 
   private constructor(options: KafkaWriterOptions) {
@@ -184,7 +184,7 @@ export class KafkaWriter implements Writer {
   #error(what: string, error: unknown): MillraceError {
     if (error instanceof MillraceError) return error;
     const { code, topic } = error as LibrdKafkaError & Partial<BrokerError>;
-    // It was waited for as long as a new topic may take.
+    // The wait has lasted as long as the creation of a topic may take.
     if (topic !== undefined && isMissing(Number(code))) {
       return new MillraceError('TOPIC_DELETED', { topic }, { cause: error });
     }

@@ -9,7 +9,7 @@ import { kafkaCodes } from '../wire/error-codes.ts';
 import { retried } from '../wire/retry.ts';
 import type { Request } from '../wire/wire-request.ts';
 
-/** It is no member any more, under its instance id (KIP-345) or at all. */
+/** It is no longer a member, under its instance id (KIP-345) or at all. */
 const goneAlready: ReadonlySet<number> = new Set([kafkaCodes.none, 25, 69]);
 
 /** LeaveGroup by the instance id alone, in a version that brokers from 2.4 to 4.x speak. */
@@ -34,7 +34,7 @@ function leave(group: string, instance: string): Request<readonly number[]> {
 }
 
 /**
- * Resolves when the group has let the member go, or when it was none any more.
+ * Resolves when the group has removed the member, or when it was no longer one.
  * @throws MillraceError, and errors of the brokers that did not pass within `timeoutMs`
  */
 export async function leaveGroup(

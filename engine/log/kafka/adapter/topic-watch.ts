@@ -22,7 +22,7 @@ export interface Watched {
   readonly group: string;
   /** The brokers as configured, for messages. */
   readonly brokers: string;
-  /** Told once, of what does not pass. */
+  /** Called once, with a permanent error. */
   readonly onFailure: (failure: MillraceError) => void;
 }
 

@@ -16,7 +16,7 @@ export class ClusterView {
   #named: readonly BrokerAddress[] = [];
   readonly #leaders = new Map<string, BrokerAddress>();
   #answered: BrokerAddress | undefined;
-  /** Of each topic the id under which it was first told. */
+  /** The first reported id of each topic. */
   readonly #ids = new Map<string, string>();
   readonly #remade = new Set<string>();
 
@@ -66,7 +66,7 @@ export class ClusterView {
     return this.#remade.has(topic);
   }
 
-  /** To be called when we delete topics, or make them, ourselves. */
+  /** Call when Millrace itself deletes or creates topics. */
   forgetTopics(topics: readonly string[]): void {
     for (const topic of topics) {
       this.#ids.delete(topic);

@@ -32,8 +32,8 @@ struct Columns {
 };
 
 /**
- * A block for a batch of `count` records with `bytes` bytes, its head written. The checksum stays 0:
- * Kafka's own was checked, and it is for what lies on a disk of ours.
+ * A block for a batch of `count` records with `bytes` bytes, with its head written. The checksum
+ * stays 0: it protects batches on our own disk, and Kafka's checksum has already been verified.
  */
 inline uint8_t *new_image(size_t count, size_t bytes, size_t *size) {
   *size = kHeaderBytes + column_bytes(count) + bytes;

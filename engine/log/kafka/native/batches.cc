@@ -16,10 +16,10 @@ namespace millrace {
 
 namespace {
 
-/** Batches of one form into the other, in libuv's pool; answers a list of ArrayBuffers. */
+/** Converts batches between the two formats in libuv's pool; returns a list of ArrayBuffers. */
 class BatchWork : public Nan::AsyncWorker {
  public:
-  /** @param source keeps the bytes that are read */
+  /** @param source owner of the bytes to read */
   BatchWork(Local<v8::Value> source, Local<v8::Value> done)
       : Nan::AsyncWorker(new Nan::Callback(done.As<v8::Function>()), "millrace:batches") {
     SaveToPersistent("source", source);

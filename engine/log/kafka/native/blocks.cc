@@ -8,12 +8,12 @@
 
 namespace {
 
-/** What is shorter malloc keeps by itself. */
+/** malloc already reuses shorter blocks itself. */
 constexpr size_t kLeast = 64u << 10;
-/** Of the blocks that wait to be used again, bytes; then the one that waits longest goes. */
+/** Limit of the free blocks, bytes; above it, the oldest free block is released. */
 constexpr size_t kMostKept = 64u << 20;
 
-/** Before each block; as long as malloc's alignment. */
+/** Header of each block; as long as malloc's alignment. */
 struct alignas(16) Head {
   size_t capacity;
 };
@@ -22,7 +22,10 @@ Head *head_of(uint8_t *block) { return reinterpret_cast<Head *>(block) - 1; }
 
 class Kept {
  public:
-  /** Null when none fits: twice the size would be a waste. The one given back last is in the processor's cache most likely. */
+  /**
+   * Null if no block fits; a block of twice the size would waste memory. The block returned last is
+   * most likely in the processor's cache.
+   */
   Head *Take(size_t size) {
     std::lock_guard<std::mutex> guard(mutex_);
     for (size_t i = heads_.size(); i-- > 0;) {
@@ -52,7 +55,7 @@ class Kept {
   size_t bytes_ = 0;
 };
 
-/** Never destroyed: buffers are given back while the process ends. */
+/** Never destroyed, because buffers are returned even while the process ends. */
 Kept &kept = *new Kept();
 
 }  // namespace
@@ -60,7 +63,7 @@ Kept &kept = *new Kept();
 uint8_t *take_block(size_t size) {
   Head *head = size < kLeast ? nullptr : kept.Take(size);
   if (head == nullptr) {
-    // Sizes that differ by little fit one another.
+    // Rounded, so that blocks of similar sizes are interchangeable.
     const size_t capacity = size < kLeast ? size : (size + kLeast - 1) / kLeast * kLeast;
     head = static_cast<Head *>(malloc(sizeof(Head) + capacity));
     if (head == nullptr) throw std::bad_alloc();

@@ -1,16 +1,22 @@
-/* Memory for batches, used again: fresh pages from the system cost as much as unpacking into them. */
+/* Reused memory for batches: fresh pages from the system cost as much as unpacking into them. */
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-/** Room for `size` bytes, their content undefined; on any thread. Given back by `give_block`. */
+/**
+ * A block of `size` bytes with undefined content; callable on any thread. Release it with
+ * `give_block`.
+ */
 uint8_t *take_block(size_t size);
 
-/** A block of `size` bytes that begins with the first `used` of another, which is given back. */
+/**
+ * A block of `size` bytes that starts with the first `used` bytes of another block, which is
+ * released.
+ */
 uint8_t *grow_block(uint8_t *block, size_t used, size_t size);
 
-/** Gives a block back, on any thread; null is none. */
+/** Releases a block, on any thread; ignores null. */
 void give_block(uint8_t *block);
 
 struct BlockGiver {

@@ -1,8 +1,9 @@
 /*
- * Between JavaScript and a client of node-rdkafka. Its C++ object is unwrapped to reach librdkafka's handle.
+ * Connects JavaScript to a client of node-rdkafka. Unwraps its C++ object to reach librdkafka's
+ * handle.
  *
- * Threads: polls, flushes and questions run in libuv's pool and hold the client's read lock, so that a
- * disconnect waits for them. librdkafka calls the interceptors on its own threads.
+ * Threads: polls, flushes and admin requests run in libuv's pool and hold the client's read lock,
+ * so that a disconnect waits for them. librdkafka calls the interceptors on its own threads.
  */
 #pragma once
 
@@ -18,7 +19,7 @@ namespace millrace {
 
 using v8::Local;
 
-/** Opens what the class keeps for its own. */
+/** Gives access to private members of the class. */
 struct Access : NodeKafka::Connection {
   static RdKafka::Handle *handle(NodeKafka::Connection *connection) {
     return static_cast<Access *>(connection)->m_client;
@@ -31,7 +32,7 @@ struct Access : NodeKafka::Connection {
   }
 };
 
-/** The handle of a client for as long as the object lives; null after a disconnect. */
+/** The handle of a client, valid during the lifetime of this object; null after a disconnect. */
 class Held {
  public:
   explicit Held(NodeKafka::Connection *connection) : lock_(Access::lock(connection)) {
@@ -72,12 +73,12 @@ Local<v8::Array> ends_of(const std::vector<End> &ends);
 
 Local<v8::Array> failures_of(const std::vector<Failure> &failures);
 
-/** Takes the memory over, which is a block (blocks.h). */
+/** Takes ownership of the memory, a block (blocks.h). */
 Local<v8::ArrayBuffer> buffer_of(uint8_t **data, size_t size);
 
 NodeKafka::Connection *connection_of(Local<v8::Value> client);
 
-/** Work on a client in libuv's pool; the client's object is kept alive meanwhile. */
+/** Work on a client in libuv's pool, which keeps the client's object alive. */
 class ClientWork : public Nan::AsyncWorker {
  public:
   ClientWork(Local<v8::Value> client, Local<v8::Value> done)

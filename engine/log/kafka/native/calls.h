@@ -1,4 +1,4 @@
-/* What JavaScript calls; `done` is called with an error or an answer. */
+/* The functions for JavaScript; `done` is called with an error or a result. */
 #pragma once
 
 #include "src/connection.h"
@@ -8,10 +8,13 @@ namespace millrace {
 /** poll(client, max, waitMs, done) */
 NAN_METHOD(Poll);
 
-/** watch(client): counts the deliveries of a producer; to be called once, before it is connected. */
+/** watch(client): counts the deliveries of a producer; call once, before it is connected. */
 NAN_METHOD(Watch);
 
-/** release(client): to be called before a watched producer is disconnected, which waits for its topics. */
+/**
+ * release(client): call before a watched producer is disconnected, because the disconnect waits for
+ * its topics.
+ */
 NAN_METHOD(Release);
 
 /** produce(client, topic, partition, image, from) -> index of the first record that did not fit */
@@ -20,7 +23,7 @@ NAN_METHOD(Produce);
 /** flush(client, timeoutMs, done) */
 NAN_METHOD(Flush);
 
-// Questions about a list of partitions: name(client, [{topic, partition, offset?}], timeoutMs, done)
+// Requests about a list of partitions: name(client, [{topic, partition, offset?}], timeoutMs, done)
 
 NAN_METHOD(Committed);
 NAN_METHOD(EndOffsets);

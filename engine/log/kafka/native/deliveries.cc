@@ -1,4 +1,7 @@
-/* What a producer hands over, and what becomes of it: counted by interceptors, told by a flush. */
+/*
+ * Messages handed to a producer and their outcomes, counted by interceptors and reported by a
+ * flush.
+ */
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -19,8 +22,9 @@ namespace millrace {
 namespace {
 
 /**
- * The head of librdkafka's message (rdkafka_msg.h, 2.12), for its timestamp: the public calls take a time
- * of 0 for none and write the wall clock. Tried on the first message before it is relied on.
+ * The head of librdkafka's message (rdkafka_msg.h, 2.12), to set its timestamp: the public calls
+ * treat a time of 0 as missing and write the wall clock. The layout is checked on the first message
+ * before it is used.
  */
 struct MessageHead {
   rd_kafka_message_t message;
@@ -35,10 +39,10 @@ int64_t wall_clock_ms() {
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
 }
 
-/** Time of the message that this thread hands over just now. */
+/** Time of the message that this thread is handing over. */
 thread_local int64_t handed_timestamp = -1;
 
-/** What became of the messages of a producer since the last flush. */
+/** Outcomes of the messages of a producer since the last flush. */
 struct Deliveries {
   std::mutex mutex;
   std::map<std::pair<rd_kafka_topic_t *, int>, int64_t> last;
@@ -53,7 +57,8 @@ struct Deliveries {
   void acknowledge(const rd_kafka_message_t *message) {
     std::lock_guard<std::mutex> guard(mutex);
     rd_kafka_resp_err_t error = message->err;
-    // Where the broker refuses several records of a request, librdkafka tells interceptors of no error.
+    // If the broker refuses several records of a request, librdkafka reports no error to
+    // interceptors.
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR &&
         lib.rd_kafka_message_status(message) != RD_KAFKA_MSG_STATUS_PERSISTED) {
       error = RD_KAFKA_RESP_ERR_INVALID_RECORD;
@@ -100,7 +105,8 @@ rd_kafka_resp_err_t on_send(rd_kafka_t *, rd_kafka_message_t *message, void *opa
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-// A handle takes interceptors while it is made only, from a configuration that is copied for it.
+// Interceptors can be added only while a handle is created, through a configuration that is copied
+// for it.
 
 rd_kafka_resp_err_t on_new(rd_kafka_t *rk, const rd_kafka_conf_t *, void *opaque, char *, size_t) {
   lib.rd_kafka_interceptor_add_on_acknowledgement(rk, "millrace", on_acknowledgement, opaque);
@@ -119,7 +125,8 @@ rd_kafka_resp_err_t on_conf_dup(rd_kafka_conf_t *copy, const rd_kafka_conf_t *, 
 
 NAN_METHOD(Watch) {
   rd_kafka_conf_t *config = Access::config(connection_of(info[0]));
-  // The record is never freed: it is small, and librdkafka's threads may know it to the very end.
+  // The record is never freed: it is small, and librdkafka's threads may use it until the process
+  // ends.
   auto *deliveries = new Deliveries();
   lib.rd_kafka_conf_interceptor_add_on_new(config, "millrace", on_new, deliveries);
   lib.rd_kafka_conf_interceptor_add_on_conf_dup(config, "millrace", on_conf_dup, deliveries);

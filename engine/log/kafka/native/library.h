@@ -1,4 +1,7 @@
-/* librdkafka, as node-rdkafka has loaded it: its functions found by name, so that there is one of it in the process. */
+/*
+ * The librdkafka that node-rdkafka has loaded: its functions are looked up by name, so that the
+ * process has only one copy.
+ */
 #pragma once
 
 #include <string>
@@ -71,7 +74,7 @@ struct Library {
 
 extern Library lib;
 
-/** Finds the functions. Answers what is missing; empty when all were found. */
+/** Looks up the functions. Returns the missing ones; empty if all were found. */
 std::string load_library();
 
 }  // namespace millrace

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-/** Bytes that JavaScript will own, in a block (blocks.h). */
+/** Bytes in a block (blocks.h) whose ownership passes to JavaScript. */
 struct OwnedBytes {
   uint8_t *data;
   size_t size;

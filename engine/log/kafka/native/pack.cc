@@ -40,7 +40,7 @@ void put_big_endian(uint8_t *to, T value) {
   for (size_t i = sizeof(T); i-- > 0; left >>= 8) to[i] = static_cast<uint8_t>(left);
 }
 
-/** A time as a whole number; what no int64 holds, and no record has, is its nearest. */
+/** A time as an integer. Values outside int64, which no record has, are clamped. */
 int64_t whole(double timestamp) {
   constexpr double most = 9223372036854774784.0;
   if (!(timestamp > -most)) return INT64_MIN;
@@ -51,7 +51,7 @@ int64_t difference(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
 }
 
-/** A header in a packed batch: the name's length and bytes, the value's length and bytes. */
+/** A header in a packed batch: length and bytes of the name, length and bytes of the value. */
 struct Header {
   explicit Header(const uint8_t *at) {
     memcpy(&name_length, at, 2);
@@ -67,7 +67,7 @@ struct Header {
   const uint8_t *value;
 };
 
-/** Record `i` of a packed batch, and what it takes in a record batch. */
+/** Record `i` of a packed batch, and its size in a record batch. */
 struct Record {
   Record(const Columns &columns, size_t i, int64_t base_timestamp, size_t first)
       : timestamp_delta(difference(whole(columns.timestamps[i]), base_timestamp)),
@@ -120,13 +120,13 @@ struct Record {
   const uint8_t *headers;
   const uint8_t *end;
   size_t header_count = 0;
-  /** Bytes behind the record's length. */
+  /** Bytes after the record's length field. */
   size_t body;
 };
 
-/** Compresses records behind a batch's head; no data when LZ4 fails. */
+/** Compresses records after the head of a batch; no data if LZ4 fails. */
 OwnedBytes compressed(const uint8_t *records, size_t bytes) {
-  // Kafka's reader takes frames of blocks that stand alone only.
+  // Kafka's reader accepts only frames with independent blocks.
   LZ4F_preferences_t preferences;
   memset(&preferences, 0, sizeof preferences);
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;
@@ -158,7 +158,7 @@ void put_head(const OwnedBytes &batch, const Columns &columns, size_t first, siz
 std::string pack(const uint8_t *image, size_t most, std::vector<OwnedBytes> *batches) {
   uint32_t count;
   memcpy(&count, image + kCountInImageAt, sizeof count);
-  // The columns are read only; their constructor serves the writers of images, too.
+  // The columns are only read here; their constructor is shared with the writers of images.
   const Columns columns(const_cast<uint8_t *>(image), count);
   for (size_t first = 0; first < count;) {
     const auto base = whole(columns.timestamps[first]);

@@ -1,6 +1,6 @@
 /*
- * Packed messages beside node-rdkafka: one call a batch instead of one object a message. The clients are
- * node-rdkafka's. Batches have the layout of engine/record/batch.ts, headers that of record/headers.ts.
+ * Packed messages for node-rdkafka's clients: one call per batch instead of one object per message.
+ * Batches have the layout of engine/record/batch.ts, headers that of record/headers.ts.
  */
 #include <string>
 

@@ -1,4 +1,7 @@
-/* Polls of a consumer: what comes becomes packed batches, one a partition (engine/record/batch.ts, headers.ts). */
+/*
+ * Polls of a consumer: the messages become packed batches, one per partition
+ * (engine/record/batch.ts, headers.ts).
+ */
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -17,7 +20,7 @@ namespace {
 /** A poll stops at this many bytes. */
 constexpr size_t kMostBytes = 32 << 20;
 
-/** A name of more bytes has no place in a packed batch (record/headers.ts). */
+/** Longest header name in a packed batch, bytes (record/headers.ts). */
 constexpr size_t kMostNameBytes = 0xffff;
 
 size_t header_bytes(rd_kafka_message_t *message, rd_kafka_headers_t **headers, bool *long_name) {
@@ -128,10 +131,11 @@ struct Polled {
             groups.push_back({at.first, at.second, {}, {}});
             last = &groups.back();
           }
-          // What comes after an end is not behind it any more.
+          // Messages after an end-of-partition event are newer than that end.
           end_of.erase(at);
         }
-        // The partition was sought back while the poll went on: the offsets of a batch ascend.
+        // The partition was sought back during the poll. A new batch starts, because offsets of a
+        // batch ascend.
         if (!last->messages.empty() && message->offset <= last->messages.back()->offset) {
           groups.push_back({at.first, at.second, {}, {}});
           last = &groups.back();
@@ -140,7 +144,7 @@ struct Polled {
         bool long_name = false;
         const size_t header_size = header_bytes(message, &headers, &long_name);
         if (long_name) {
-          // Reported as what cannot be read: the partition's records of this poll are not taken.
+          // Reported as unreadable: the partition's records of this poll are discarded.
           errors.push_back({RD_KAFKA_RESP_ERR__BAD_MSG,
                             "the record at offset " + std::to_string(message->offset) +
                                 " has a header whose name is longer than 65535 bytes",
@@ -183,8 +187,8 @@ class PollWork : public ClientWork {
 
  protected:
   void Run(rd_kafka_t *rk) override {
-    // Message by message: librdkafka's batch call, when it hands out the end of a partition, moves the
-    // position beyond it, so that a pause and a resume there would skip a record.
+    // Reads message by message: librdkafka's batch call moves the position beyond an
+    // end-of-partition event, so that a pause and a resume there would skip a record.
     std::vector<rd_kafka_message_t *> messages;
     size_t bytes = 0;
     for (int wait_ms = wait_ms_; messages.size() < max_ && bytes < kMostBytes; wait_ms = 0) {

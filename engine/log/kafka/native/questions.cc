@@ -1,4 +1,4 @@
-/* Questions about partitions and groups, which librdkafka answers in one call each. */
+/* Requests about partitions and groups, one librdkafka call each. */
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -27,7 +27,7 @@ std::vector<End> places_of(Local<v8::Value> value) {
   return places;
 }
 
-/** A question about a list of partitions. */
+/** A request about a list of partitions. */
 class ListWork : public ClientWork {
  public:
   ListWork(Local<v8::Value> client, Local<v8::Value> places, int timeout_ms, Local<v8::Value> done)
@@ -44,7 +44,7 @@ class ListWork : public ClientWork {
     return list;
   }
 
-  /** Runs a call of the admin kind and answers its event; null when it failed. */
+  /** Runs an admin call and returns its event; null if it failed. */
   template <typename Call>
   rd_kafka_event_t *Ask(rd_kafka_t *rk, rd_kafka_admin_op_t kind, Call call) {
     rd_kafka_queue_t *queue = lib.rd_kafka_queue_new(rk);
@@ -65,7 +65,7 @@ class ListWork : public ClientWork {
     return nullptr;
   }
 
-  /** Takes an answer over; false when it is an error. */
+  /** Stores a result; false if it is an error. */
   bool Add(const rd_kafka_topic_partition_t *entry) {
     if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       Fail(entry->err, std::string(entry->topic) + ": " + lib.rd_kafka_err2str(entry->err));
@@ -158,7 +158,10 @@ class DeleteRecordsWork : public ListWork {
   }
 };
 
-/** Offsets with their metadata into the open transaction; node-rdkafka's own call drops the metadata. */
+/**
+ * Sends offsets with their metadata to the open transaction; node-rdkafka's own call drops the
+ * metadata.
+ */
 class SendOffsetsWork : public ListWork {
  public:
   SendOffsetsWork(Local<v8::Value> client, Local<v8::Value> member, Local<v8::Value> places,
@@ -211,7 +214,7 @@ NAN_METHOD(SendOffsets) {
 
 namespace {
 
-/** Who a consumer is in its group, as the brokers check it when its offsets are committed. */
+/** The identity of a consumer in its group, which brokers check when its offsets are committed. */
 class MembershipWork : public ClientWork {
  public:
   using ClientWork::ClientWork;

@@ -1,4 +1,7 @@
-/* Where the fields of a record batch of Kafka's format 2 lie, and what its attributes say. Numbers are big-endian. */
+/*
+ * Positions of the fields of a record batch of Kafka's format 2, and its attributes. Numbers are
+ * big-endian.
+ */
 #pragma once
 
 #include <cstddef>
@@ -14,7 +17,7 @@ constexpr size_t kMaxTimestampAt = 35;
 constexpr size_t kProducerAt = 43;
 constexpr size_t kCountAt = 57;
 constexpr size_t kBatchHeadBytes = 61;
-/** What the length in a batch does not count. */
+/** Bytes that the length field of a batch does not include. */
 constexpr size_t kBeforeLength = 12;
 
 constexpr int kFormat = 2;
@@ -24,5 +27,5 @@ constexpr int kAppendTime = 8;
 constexpr int kTransactional = 16;
 constexpr int kControl = 32;
 
-/** Bytes that a header takes in a packed batch beside its name and value (record/headers.ts). */
+/** Bytes of a header in a packed batch besides its name and value (record/headers.ts). */
 constexpr size_t kHeaderOverhead = 6;

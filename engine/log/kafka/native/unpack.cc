@@ -12,7 +12,7 @@
 
 namespace {
 
-/** No batch unpacks to more: the brokers' limits are far below. */
+/** Limit of an unpacked batch; the brokers' limits are far below. */
 constexpr size_t kMostUnpacked = 512u << 20;
 
 template <typename T>
@@ -22,12 +22,15 @@ T big_endian(const uint8_t *at) {
   return static_cast<T>(value);
 }
 
-/** As two's complement has it: what a damaged or hostile batch says must not be undefined. */
+/**
+ * Wraps around as in two's complement: values of a damaged or hostile batch must not cause
+ * undefined behaviour.
+ */
 int64_t sum_of(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 
-/** Reads on in a batch's records; what lies beyond their end makes it fail, and answers 0. */
+/** Reads fields of a batch's records in order; a read beyond their end fails and returns 0. */
 class Reader {
  public:
   Reader(const uint8_t *from, const uint8_t *to) : at_(from), end_(to) {}
@@ -43,7 +46,7 @@ class Reader {
     return 0;
   }
 
-  /** A length, -1 for null, and that many bytes. */
+  /** A length, -1 for null, followed by that many bytes. */
   const uint8_t *Bytes(int64_t *length) {
     *length = Varint();
     if (*length < -1) failed = true;
@@ -67,7 +70,7 @@ class Reader {
   const uint8_t *end_;
 };
 
-/** A batch whose records are read. */
+/** The batch being read. */
 struct Batch {
   int64_t base_offset;
   int64_t base_timestamp;
@@ -76,7 +79,7 @@ struct Batch {
   int32_t count;
   const uint8_t *records;
   size_t size;
-  /** What `records` points into when they were compressed. */
+  /** Owner of the memory of `records` if they were compressed. */
   std::unique_ptr<uint8_t, BlockGiver> unpacked;
 };
 
@@ -86,7 +89,7 @@ class Lz4 {
     if (context_ != nullptr) LZ4F_freeDecompressionContext(context_);
   }
 
-  /** False when the bytes are no whole frame. */
+  /** False if the bytes are not a complete frame. */
   bool Unpack(const uint8_t *from, size_t size, Batch *batch) {
     if (context_ == nullptr &&
         LZ4F_isError(LZ4F_createDecompressionContext(&context_, LZ4F_VERSION))) {
@@ -122,7 +125,7 @@ class Lz4 {
   LZ4F_decompressionContext_t context_ = nullptr;
 };
 
-/** Which transactional batches no reader may see. They come in the order of the log. */
+/** Decides which transactional batches are hidden from readers. Call in the order of the log. */
 class Transactions {
  public:
   explicit Transactions(std::vector<Aborted> aborted) : aborted_(std::move(aborted)) {
@@ -169,10 +172,10 @@ Record record_of(Reader *reader) {
   return record;
 }
 
-/** A name of more bytes has no place in a packed batch (record/headers.ts). */
+/** Longest header name in a packed batch, bytes (record/headers.ts). */
 constexpr int64_t kMostNameBytes = 0xffff;
 
-/** Answers the bytes of the headers in a packed batch; `long_name` says that one of them does not fit in. */
+/** Returns the size of the headers in a packed batch; sets `long_name` if a name is too long. */
 size_t skip_headers(Reader *reader, int64_t count, bool *long_name) {
   size_t bytes = 0;
   for (int64_t i = 0; i < count && !reader->failed; i++) {
@@ -180,7 +183,7 @@ size_t skip_headers(Reader *reader, int64_t count, bool *long_name) {
     int64_t value_length;
     reader->Bytes(&name_length);
     reader->Bytes(&value_length);
-    // Lengths that reach beyond the batch are none.
+    // Lengths beyond the batch are invalid.
     if (reader->failed) break;
     if (name_length > kMostNameBytes) *long_name = true;
     bytes += kHeaderOverhead + std::max<int64_t>(name_length, 0) + std::max<int64_t>(value_length, 0);
@@ -211,7 +214,7 @@ uint8_t *copy(uint8_t *to, const uint8_t *from, int64_t length) {
   return to + length;
 }
 
-/** The batches whose records count; `problem` says why they cannot be read. */
+/** The visible batches; `problem` gives the reason if they cannot be read. */
 std::vector<Batch> batches_of(const uint8_t *bytes, size_t size, Transactions transactions,
                               std::string *problem) {
   std::vector<Batch> batches;
@@ -256,7 +259,7 @@ std::vector<Batch> batches_of(const uint8_t *bytes, size_t size, Transactions tr
   return batches;
 }
 
-/** What an image is to hold. */
+/** Planned contents of an image. */
 struct Share {
   size_t count;
   size_t bytes;

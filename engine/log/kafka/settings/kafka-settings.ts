@@ -11,8 +11,8 @@ export interface KafkaSettings {
    */
   readonly instanceId?: string;
   /**
-   * What becomes of a static member's partitions when its process stops: 'stay' keeps them until
-   * its session is over, 'leave' gives them away at once.
+   * What happens to a static member's partitions when its process stops: 'stay' keeps them until
+   * its session ends, 'leave' releases them at once.
    */
   readonly atStop: 'leave' | 'stay';
   /**
