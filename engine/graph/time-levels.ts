@@ -96,10 +96,13 @@ export function timeLevels(
     if (tells.includes(told)) level.tells.push(told);
   }
   if (found.size === 0) return oneLevel(held, tells);
-  // Downstream a step waits for as many inputs or more, and for as long or longer.
+  // The writer of a returning topic waits only for topics that are written before it. Otherwise a
+  // step downstream waits for the same inputs or more, and for as long or longer.
+  const lastWritten = ({ inputs }: Waiting) =>
+    Math.max(-1, ...inputs.map((i) => (waysBack.has(i) ? (part.sources[i]?.node ?? -1) : -1)));
   const ordered = [...found.values()].sort(
-    (a, b) =>
-      a.waiting.inputs.length - b.waiting.inputs.length || a.waiting.delayMs - b.waiting.delayMs,
+    ({ waiting: a }, { waiting: b }) =>
+      lastWritten(a) - lastWritten(b) || a.inputs.length - b.inputs.length || a.delayMs - b.delayMs,
   );
   const rounds = [...new Set(ordered.map(({ waiting }) => waiting.inputs.join()))];
   return {

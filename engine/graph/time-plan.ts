@@ -39,6 +39,13 @@ export type InputTime =
       readonly part: number;
       readonly level: number;
       readonly behindMs: number;
+      /** The same part reads it. */
+      readonly isOwn: boolean;
+      /**
+       * Levels of the reading part that its writers wait for through topics: a new promise of these
+       * makes all writers send theirs.
+       */
+      readonly answers: readonly number[];
     }
   /**
    * Holds no step back: a table that is only looked up, or an input of steps without time.
@@ -77,7 +84,8 @@ export function timePlan(topology: Topology): readonly PartTime[] {
       if (!source.repartition) return ownInput(topology, source.node);
       const writer = writers.get(name);
       if (writer === undefined || !isTold(name, part.id)) return { kind: 'free' };
-      return { kind: 'told', part: writer.part, level: 0, behindMs: 0 };
+      const isOwn = writer.part === part.id;
+      return { kind: 'told', part: writer.part, level: 0, behindMs: 0, isOwn, answers: [] };
     });
     const bySource =
       topology.asKafkaStreams !== true &&
@@ -126,11 +134,37 @@ function withBehind(plans: readonly PartTime[]): PartTime[] {
   };
   return plans.map((plan, id) => ({
     ...plan,
-    inputs: plan.inputs.map((input) =>
-      input.kind === 'told' ? { ...input, behindMs: behindMs(input.part, input.level) } : input,
-    ),
+    inputs: plan.inputs.map((input) => {
+      if (input.kind !== 'told') return input;
+      const { part, level } = input;
+      const answers = levelsBefore(plans, part, level).flatMap((one) =>
+        one.part === id ? [one.level] : [],
+      );
+      return { ...input, behindMs: behindMs(part, level), answers };
+    }),
     levels: plan.levels.map((level, i) => ({ ...level, behindMs: behindMs(id, i) })),
   }));
+}
+
+/** The levels that a level waits for, directly or indirectly, each once. */
+function levelsBefore(
+  plans: readonly PartTime[],
+  part: number,
+  level: number,
+): readonly { readonly part: number; readonly level: number }[] {
+  const found: { readonly part: number; readonly level: number }[] = [];
+  const waiting = [{ part, level }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { inputs = [], levels = [] } = plans[next.part] ?? {};
+    for (const i of levels[next.level]?.inputs ?? []) {
+      const input = inputs[i];
+      if (input?.kind !== 'told') continue;
+      if (found.some((one) => one.part === input.part && one.level === input.level)) continue;
+      found.push({ part: input.part, level: input.level });
+      waiting.push({ part: input.part, level: input.level });
+    }
+  }
+  return found;
 }
 
 /** The work of the steps of one level when time passes without records, upstream first. */

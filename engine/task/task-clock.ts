@@ -16,6 +16,7 @@ import type { SourceQueue } from './source-queue.ts';
 import type { PassingTime } from './task-options.ts';
 import { type TaskTime, taskInputs } from './task-time.ts';
 import { TimeLevel } from './time-level.ts';
+import { restoreAside, WaysBack } from './ways-back.ts';
 
 /** Progress of one of the author's topics. */
 export interface SourceProgress {
@@ -58,6 +59,7 @@ export class TaskClock {
   readonly #hand: AtHand;
   readonly #placesRecords: boolean;
   readonly #end: InputEnd;
+  readonly #waysBack: WaysBack;
 
   constructor(
     plan: PartTime,
@@ -70,8 +72,10 @@ export class TaskClock {
     this.#timed = timed;
     this.#timedNames = timedNames;
     this.#hand = hand;
+    restoreAside(plan, queues, hand.partition);
     this.levels = plan.levels.map((level) => new TimeLevel(level, queues));
     this.#only = this.levels.length === 1 ? this.levels[0] : undefined;
+    this.#waysBack = new WaysBack(plan, queues, this.levels, hand.partition);
     this.#levelOf = timedLevels.map((level) => must(this.levels[level], 'a step has its level'));
     this.marked = new Map(
       this.levels.flatMap((level) => level.plan.tells.map((topic) => [topic, level] as const)),
@@ -89,6 +93,7 @@ export class TaskClock {
   /** Updates the watermarks from the inputs; returns true if one moved. */
   advance(): boolean {
     if (this.#only !== undefined) return this.#only.watermark.advance();
+    this.#waysBack.awaitNext();
     let moved = false;
     for (const level of this.levels) if (level.watermark.advance()) moved = true;
     return moved;

@@ -128,6 +128,8 @@ export class UpstreamTime implements TimeInput {
   readonly #told: Float64Array;
   readonly #ended: Uint8Array;
   promise = unknown;
+  /** True if a task among them is aside. */
+  hasAside = false;
 
   /** @param tasks number of upstream tasks */
   constructor(tasks: number) {
@@ -144,6 +146,25 @@ export class UpstreamTime implements TimeInput {
     const before = this.#told[i] as number;
     if (promise > before || before === aside) this.#told[i] = promise;
     this.#ended[i] = 0;
+    this.#recompute();
+  }
+
+  /** True if upstream task `i` is aside. */
+  isAside(i: number): boolean {
+    return this.#told[i] === aside;
+  }
+
+  /**
+   * Upstream task `i` was aside and will send a promise: until then its promise is `at`, ms UTC.
+   */
+  await(i: number, at: number): void {
+    this.#told[i] = at;
+    this.#recompute();
+  }
+
+  /** The same for every upstream task that is aside. */
+  awaitAside(at: number): void {
+    for (let i = 0; i < this.#told.length; i++) if (this.#told[i] === aside) this.#told[i] = at;
     this.#recompute();
   }
 
@@ -176,8 +197,13 @@ export class UpstreamTime implements TimeInput {
 
   #recompute(): void {
     let least = aside;
-    for (const told of this.#told) if (told < least) least = told;
+    let hasAside = false;
+    for (const told of this.#told) {
+      if (told < least) least = told;
+      if (told === aside) hasAside = true;
+    }
     this.promise = least;
+    this.hasAside = hasAside;
   }
 
   /**
@@ -234,9 +260,13 @@ export class Watermark {
 
   /** The task's promise to downstream tasks: its watermark, unless all its inputs are aside. */
   get promise(): number {
-    return this.#inputs.length > 0 && this.#inputs.every(({ promise }) => promise === aside)
-      ? aside
-      : this.now;
+    return this.isAside ? aside : this.now;
+  }
+
+  /** True if all its inputs are aside. */
+  get isAside(): boolean {
+    for (const { promise } of this.#inputs) if (promise !== aside) return false;
+    return this.#inputs.length > 0;
   }
 }
 

@@ -140,6 +140,47 @@ it('time that passes without records comes late to nothing that is under way', a
   await driver.close();
 });
 
+/** The level that writes `b` waits for as many inputs as the one that reads it, and is delayed. */
+const delayed = topology('delayed', (t) => {
+  const read = t.stream(input);
+  const pair = (l: string, r: string | undefined) => `${l}${r ?? ''}`;
+  const windows = read
+    .leftJoin(
+      'alone',
+      read.filter((v) => v === 'none'),
+      joinWindow({ before: 3, after: 4, grace: 0 }),
+      pair,
+    )
+    .merge(read.keyBy('a', (v) => v))
+    .window(tumbling({ size: 10, grace: 0 }))
+    .aggregate('first', count(), { emit: 'close' })
+    .changes()
+    .map((n) => `n${n}`);
+  read
+    .merge(windows.keyBy('b', (v) => v, all))
+    .window(tumbling({ size: 10, grace: 0 }))
+    .aggregate('second', count(), { emit: 'close' })
+    .changes()
+    .map((n, { key, start }) => `${key}@${start}=${n}`)
+    .keyBy('out', () => 'all', all)
+    .to(out);
+});
+
+it('levels are numbered upstream first, whatever they wait for', async () => {
+  const [plan] = timePlan(delayed);
+  const rounds = plan?.levels.flatMap(({ tells, round }) => tells.map((name) => [name, round]));
+  expect(rounds).toEqual([
+    ['a-repartition', 0],
+    ['b-repartition', 1],
+  ]);
+  const driver = await testDriver(delayed, { partitions: 2 });
+  await driver.pipeBytes(input, [row('k', 'x', 3, 0), row('l', 'y', 4, 1)]);
+  await driver.advanceTo(1_000);
+  expect(driver.summary.counters.drops).toEqual({});
+  expect(await told(driver)).toEqual(['k@0=1', 'l@0=1', 'n1@0=4']);
+  await driver.close();
+});
+
 it('the end of the input closes all of it, the next day goes on', async () => {
   const driver = await testDriver(merged, { partitions: 2 });
   await driver.pipeBytes(input, [row('a', 'x', 3, 0), row('b', 'x', 4, 1)]);
