@@ -15,6 +15,7 @@ export class Recovery {
   readonly #session: Session;
   readonly #cycles: Pick<Cycles, 'forget'>;
   readonly #failures: Failures;
+  #recoveries = 0;
 
   constructor(parts: RuntimeParts, session: Session, cycles: Pick<Cycles, 'forget'>) {
     this.#parts = parts;
@@ -40,9 +41,22 @@ export class Recovery {
           failure = await this.#recover(failure.error, signal);
           if (failure !== undefined && signal?.aborted) return undefined;
         }
+        this.#recoveries++;
         this.#parts.observer.on('recovered', {});
       }
     }
+  }
+
+  /**
+   * Repeats `work` until no recovery happened meanwhile: for work over several cycles that sends
+   * tasks what they do not store. The work must allow repetition.
+   */
+  async undisturbed(work: () => Promise<void>, signal?: AbortSignal): Promise<void> {
+    let before: number;
+    do {
+      before = this.#recoveries;
+      await work();
+    } while (this.#recoveries !== before && signal?.aborted !== true);
   }
 
   /**

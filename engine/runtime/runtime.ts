@@ -183,10 +183,13 @@ export class Runtime {
     const { reading } = this.#cycles;
     const { assignment } = this.#session;
     reading.isFinal = true;
-    for (const task of assignment.tasks) task.undecided.clear();
     try {
-      await this.#passing.partByPart({ atEnd: true }, signal);
-      await this.#runUntil(() => assignment.groupCaughtUp(), signal);
+      // Reopened tasks do not know that the input has ended.
+      await this.#recovery.undisturbed(async () => {
+        for (const task of assignment.tasks) task.undecided.clear();
+        await this.#passing.partByPart({ atEnd: true }, signal);
+        await this.#runUntil(() => assignment.groupCaughtUp(), signal);
+      }, signal);
     } finally {
       reading.isFinal = false;
     }
