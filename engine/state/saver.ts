@@ -145,9 +145,9 @@ export class Saver {
   /**
    * Call after a seal: starts a cut when it is time, and holds the next share for the commit.
    * @param sealedId the last sealed commit, undefined if all are committed
-   * @param commitId the last commit that is done
+   * @param committedId the last commit that is done; another may be done between two steps
    */
-  *follow(sealedId: number | undefined, commitId: number): Steps<void> {
+  *follow(sealedId: number | undefined, committedId: () => number): Steps<void> {
     this.#settle();
     let bytes = 0;
     for (const { state } of this.#stores.values()) bytes += state.unsavedBytes;
@@ -158,7 +158,7 @@ export class Saver {
     if (tooMany) yield* this.#hold(id, everything);
     if (this.#cut === undefined && (this.#isTime || bytes > bytesMax / 2)) {
       const isCommitted = sealedId === undefined;
-      this.#cut = this.#newCut(shares, isCommitted ? this.#positions(commitId) : undefined);
+      this.#cut = this.#newCut(shares, isCommitted ? this.#positions(committedId()) : undefined);
       this.#cutAt = isCommitted ? this.#now : undefined;
     }
     yield* this.#hold(id, tooMany ? everything : this.#share);

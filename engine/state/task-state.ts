@@ -289,7 +289,7 @@ export class TaskState implements MemoryUser {
     this.#sealed.add(commitId, stores);
     for (const state of this.#states) state.cells.kept = undefined;
     this.reads.sealed();
-    yield* this.#saver.follow(this.#sealed.isEmpty ? undefined : commitId, this.#commitId);
+    yield* this.#saver.follow(this.#sealed.isEmpty ? undefined : commitId, () => this.#commitId);
     const share = this.#cacheBytes / this.#stores.size;
     for (const { state } of this.#stores.values()) state.evict(share);
     this.#isSealing = false;
