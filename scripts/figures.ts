@@ -6,7 +6,8 @@
  * What the tests bound (lengths, circles, names) is counted the same way in old trees.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
+import { importsIn } from './imports.ts';
 
 interface Source {
   readonly file: string;
@@ -39,11 +40,7 @@ function lengthsOf({ lines }: Source, begins: RegExp): number[] {
 function circular(sources: readonly Source[]): number {
   const known = new Set(sources.map(({ file }) => file));
   const imports = new Map(
-    sources.map(({ file, text }) => {
-      const found = text.matchAll(/^(?:import|export) (?!type )[^;']*?from '(\.[^']+)'/gm);
-      const paths = [...found].map(([, to = '']) => relative('.', resolve(dirname(file), to)));
-      return [file, paths.filter((to) => known.has(to))];
-    }),
+    sources.map(({ file, text }) => [file, importsIn(text, file).filter((to) => known.has(to))]),
   );
   const reaches = (from: string): boolean => {
     const seen = new Set<string>();

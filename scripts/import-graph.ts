@@ -6,7 +6,8 @@
  * Imports of types alone are left out. An edge that a longer path implies is left out as well.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
+import { importsIn } from './imports.ts';
 
 const root = resolve(process.argv[2] ?? '.');
 const top = ['engine', 'operators', 'topologies'];
@@ -28,11 +29,8 @@ const edges = new Map<string, Set<string>>();
 for (const file of files) {
   const from = nodeOf(file);
   if (from === undefined) continue;
-  const text = readFileSync(join(root, file), 'utf8');
-  for (const [, to = ''] of text.matchAll(
-    /^(?:import|export) (?!type )[^;']*?from '(\.[^']+)'/gm,
-  )) {
-    const target = nodeOf(relative(root, resolve(root, dirname(file), to)));
+  for (const to of importsIn(readFileSync(join(root, file), 'utf8'), file)) {
+    const target = nodeOf(to);
     if (target === undefined || target === from || target.startsWith('..')) continue;
     edges.set(from, (edges.get(from) ?? new Set()).add(target));
   }

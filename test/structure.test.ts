@@ -4,9 +4,10 @@
  * is a failure.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sources, wrapComments } from '../scripts/comments.ts';
+import { importsIn } from '../scripts/imports.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -56,10 +57,7 @@ function blocksOf(file: string): Block[] {
 
 /** What a file imports for more than its types. */
 function importsOf(file: string): string[] {
-  const statements = read(file).matchAll(/^(?:import|export) (?!type )[^;']*?from '(\.[^']+)'/gm);
-  return [...statements]
-    .map(([, specifier = '']) => relative(root, resolve(root, dirname(file), specifier)))
-    .filter((to) => product.includes(to));
+  return importsIn(read(file), file).filter((to) => product.includes(to));
 }
 
 /** Groups of files of which each can be reached from each (Tarjan), each sorted. */

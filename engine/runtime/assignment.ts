@@ -201,7 +201,9 @@ export class Assignment {
     // Another member may have them by now.
     if (change.holds?.() === false) return;
     for (const at of change.partitions) this.#owned.set(keyOf(at), at);
-    await change.answer(positions);
+    await change.answer(
+      positions.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+    );
     this.#assignedOnce = true;
     this.#openOwned();
   }
@@ -228,6 +230,7 @@ export class Assignment {
     await at?.('stop-reading');
     for (const { topic, partition } of change.partitions) {
       this.#owned.delete(keyOf({ topic, partition }));
+      this.#started.delete(keyOf({ topic, partition }));
     }
     await at?.('close-tasks');
     for (const { taskId, topics, partition } of this.#options.planned) {
